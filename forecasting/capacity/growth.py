@@ -1,0 +1,164 @@
+"""Straight-line growth of a stock: a check on dates, and a way to look beyond a forecast's horizon."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecasting.capacity.headroom import daily_use, forecast_days
+from forecasting.terms.errors import Excuse, InputError
+from forecasting.terms.forecast import Forecast
+from forecasting.terms.history import Series
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TREND_DAYS = 365
+"""Days of history a line is fitted to: a year, so that seasons do not pass for growth."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LinearTrend:
+    """Least-squares line through daily values."""
+
+    start: float
+    """Value of the line on the first day."""
+    slope: float
+    """Change per day."""
+    slope_error: float
+    """Standard error of the slope, from both kinds of deviation below."""
+    daily_shock: float
+    """Standard deviation of what a day adds beyond the slope and that stays (as in a random walk)."""
+    noise: float
+    """Standard deviation of what passes: measurement noise and weekdays."""
+
+    def day_at(self, limit: float) -> float | None:
+        """Return the days after the first at which the line reaches `limit`; None where it never does."""
+        if self.start >= limit:
+            return 0.0
+        return (limit - self.start) / self.slope if self.slope > 0 else None
+
+
+def linear_trend(days: NDArray[np.float64], values: NDArray[np.float64]) -> LinearTrend:
+    """Fit a line by ordinary least squares and say how far levels stray from it.
+
+    Deviations are a random walk plus noise, told apart by how the variance of changes grows with the days between:
+    over 7 and 28 days (whole weeks, so that weekdays cancel), or 1 and 7 where there are fewer than 57 days. The
+    slope's error is √(1.2·shock² ÷ n + 12·noise² ÷ n³), its exact large-sample value under these two.
+
+    Parameters
+    ----------
+    days, values : ndarray
+        Shape (n,), n ≥ 3: days counted from any origin (the line's day 0 is the first) and the level on each.
+
+    Raises
+    ------
+    InputError
+        For fewer than three values.
+
+    Examples
+    --------
+    >>> line = linear_trend(np.arange(10.0), 900 + 2.5 * np.arange(10.0))
+    >>> round(line.slope, 6), round(line.day_at(1000.0), 6)
+    (2.5, 40.0)
+    """
+    if len(values) < 3:
+        raise InputError(argument="values", came=len(values), allowed="at least 3", try_instead="a longer history")
+    x = days - days[0]
+    centred = x - x.mean()
+    slope = float(centred @ values / (centred @ centred))
+    start = float(values.mean() - slope * x.mean())
+    grid = np.full(round(float(x[-1])) + 1, np.nan)
+    grid[np.round(x).astype(np.int64)] = values - start - slope * x
+    short, long = (7, 28) if len(grid) >= 57 else (1, 7)
+    over_short, over_long = _spread(grid, short), _spread(grid, long)
+    shock2 = max((over_long - over_short) / (long - short), 0.0)
+    noise2 = max((over_short - short * shock2) / 2, 0.0)
+    n = len(grid)
+    return LinearTrend(
+        start=start,
+        slope=slope,
+        slope_error=float(np.sqrt(1.2 * shock2 / n + 12 * noise2 / n**3)),
+        daily_shock=float(np.sqrt(shock2)),
+        noise=float(np.sqrt(noise2)),
+    )
+
+
+def _spread(grid: NDArray[np.float64], lag: int) -> float:
+    """Mean square of the changes over `lag` days; 0 where none was observed."""
+    change = grid[lag:] - grid[:-lag]
+    change = change[np.isfinite(change)]
+    return float(np.mean(change**2)) if len(change) else 0.0
+
+
+def extend_growth(forecast: Forecast, history: Series, *, as_of: datetime, horizon: int) -> Forecast | Excuse:
+    """Continue the daily paths of a stock in straight lines, so that far run-outs are seen.
+
+    Every path goes on from its own level (mean of its last 7 days) with a slope drawn from that of the history's last
+    year and its standard error, and strays from it as history did: shocks that stay, and noise that passes (both
+    normal). Growth that will bend (saturation, a new customer) is not in it: that is what scenarios are for.
+
+    Parameters
+    ----------
+    forecast : Forecast
+        Daily forecast of the stock.
+    history : Series
+        The same metric at its own step.
+    as_of : datetime
+        Cut-off instant; no slice that ends after it is read.
+    horizon : int
+        Days the result shall cover; a forecast that is long enough is returned as it is.
+
+    Returns
+    -------
+    Forecast or Excuse
+        Inside the metric's bounds, with the model's name extended; an excuse where history is too short.
+
+    Raises
+    ------
+    InputError
+        Where the forecast is not daily.
+
+    Examples
+    --------
+    >>> from datetime import UTC, timedelta
+    >>> from forecasting.terms.history import Metric, MetricKind
+    >>> disk = Metric(name="tb", kind=MetricKind.NON_NEGATIVE, step=timedelta(days=1))
+    >>> start, now = datetime(2027, 1, 1, tzinfo=UTC), datetime(2027, 3, 2, tzinfo=UTC)
+    >>> used = Series(service="s", metric=disk, start=start, step=timedelta(days=1), values=900 + 0.5 * np.arange(60))
+    >>> week = Forecast(service="s", metric=disk, start=now, step=timedelta(days=1), zone="UTC", model="flat line",
+    ...     paths=930 + 0.5 * np.arange(7) + np.zeros((200, 1)), cut_off=now, seed=1)
+    >>> longer = extend_growth(week, used, as_of=now, horizon=365)
+    >>> longer.quantile(0.5)[[6, 7, 364]].round(1)
+    array([ 933. ,  933.5, 1112. ])
+    """
+    more = horizon - forecast.horizon
+    if more <= 0:
+        return forecast
+    forecast_days(forecast)
+    use = daily_use(history, as_of=as_of)
+    if isinstance(use, Excuse):
+        return use
+    recent = use.days > use.days[-1] - TREND_DAYS
+    line = linear_trend(use.days[recent].astype(np.float64), use.level[recent])
+    rng = np.random.default_rng((forecast.seed, 0x6120))
+    paths = len(forecast.paths)
+    slopes = line.slope + line.slope_error * rng.standard_normal((paths,))
+    window = min(7, forecast.horizon)
+    level = np.asarray(forecast.paths[:, -window:].mean(axis=1), dtype=np.float64)
+    ahead = np.arange(1, more + 1) + (window - 1) / 2
+    wander = np.cumsum(line.daily_shock * rng.standard_normal((paths, more)), axis=1)
+    noise = line.noise * rng.standard_normal((paths, more))
+    longer = level[:, None] + slopes[:, None] * ahead[None, :] + wander + noise
+    low, high = forecast.metric.kind.bounds
+    if low is not None or high is not None:
+        longer = np.clip(longer, low, high)
+    return dataclasses.replace(
+        forecast,
+        paths=np.concatenate([forecast.paths, longer], axis=1),
+        model=f"{forecast.model}, then straight-line growth",
+    )

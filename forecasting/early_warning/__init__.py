@@ -1,0 +1,1 @@
+"""Early warnings: which risks deserve one, what they say and how such warnings have done."""

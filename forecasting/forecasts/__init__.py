@@ -1,0 +1,1 @@
+"""Forecasts with measured uncertainty: models, back-tests, choice, calibration and sample paths."""

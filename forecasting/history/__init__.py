@@ -1,0 +1,1 @@
+"""From rows to series on a complete grid: calendar, gaps, level shifts and quality."""

@@ -1,0 +1,1 @@
+"""Proposals: options with cost and P(miss) before and after, one recommended, the others with their reason."""

@@ -1,0 +1,1 @@
+"""Scenarios: what drivers on the horizon would do to a forecast."""

@@ -1,0 +1,1 @@
+"""Service levels: attainment, credits and the risk of a breach."""

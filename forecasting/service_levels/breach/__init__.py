@@ -1,0 +1,1 @@
+"""Breach risk: the consumed part exactly, the rest by paths of demand × badness."""

@@ -1,0 +1,151 @@
+"""Bad events on sample paths of the coming days: worlds × level × load."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecasting.service_levels.breach.badness import DailyBadness
+from forecasting.service_levels.breach.level import LevelModel, log_odds
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+OWN_SHARE = 0.8
+"""Largest weight of a service's own history; the rest comes from its group."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BadPaths:
+    """Bad and total events of one indicator on sample paths of coming local days."""
+
+    service: str
+    first_day: date
+    """Local date of column 0 (the day of the cut-off; only its rest is in it)."""
+    bad: NDArray[np.float64]
+    """Shape (n_paths, days)."""
+    total: NDArray[np.float64]
+    """Shape (n_paths, days)."""
+    own_share: float
+    """Weight of the service's own history, 0 to 1."""
+    usual: float
+    """Share of bad on the median known day of history, 0 to 1."""
+
+
+def stable_seed(seed: int, *names: str) -> int:
+    """Return a seed that depends on names, not on order or process.
+
+    Examples
+    --------
+    >>> stable_seed(1, "a") == stable_seed(1, "a"), stable_seed(1, "a") == stable_seed(1, "b")
+    (True, False)
+    """
+    digest = hashlib.sha256("\x1f".join((str(seed), *names)).encode()).digest()
+    return int.from_bytes(digest[:8], "big")
+
+
+def scale_odds(share: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Multiply the odds of shares: 0 stays 0, 1 stays 1, everything stays inside.
+
+    Examples
+    --------
+    >>> scale_odds(np.array([0.0, 0.5, 1.0]), np.array([3.0, 3.0, 3.0]))
+    array([0.  , 0.75, 1.  ])
+    """
+    whole = 1.0 - share + share * factor
+    return np.divide(share * factor, whole, out=np.ones_like(whole), where=whole > 0)
+
+
+def simulate_badness(
+    group: Sequence[DailyBadness],
+    member: int,
+    level: LevelModel,
+    *,
+    worlds: NDArray[np.int64],
+    totals: NDArray[np.float64],
+    first_day: date,
+    first_day_share: float,
+    half_life_days: float,
+    seed: int,
+    odds_factor: NDArray[np.float64] | None = None,
+) -> BadPaths:
+    """Simulate one member of a group.
+
+    Parameters
+    ----------
+    group : sequence of DailyBadness
+        On one axis that ends the day before `first_day`.
+    member : int
+        Index of the service in the group.
+    level : LevelModel
+        Of the group.
+    worlds : ndarray, shape (n_paths, days)
+        Source days, common to all services.
+    totals : ndarray, shape (n_paths, days)
+        Total events of each coming day; path i is world i.
+    first_day : date
+    first_day_share : float
+        Share of the first day that is still to come, above 0 and at most 1.
+    half_life_days : float
+        Of the weights with which the worlds were drawn.
+    seed : int
+    odds_factor : ndarray or None, shape (n_paths, days)
+        Factor on the odds of bad from the load, 1 = as on the source day.
+
+    Examples
+    --------
+    >>> from forecasting.service_levels.breach.level import fit_level
+    >>> from forecasting.terms.service_level import RatioIndicator
+    >>> n = 200
+    >>> total, known = np.full(n, 100.0), np.ones(n, dtype=bool)
+    >>> steady = DailyBadness(service="a", group="g", indicator=RatioIndicator(total="calls", bad="lost"),
+    ...     first_day=date(2027, 1, 1), bad=np.full(n, 5.0), total=total, known=known, slices_per_day=24.0)
+    >>> level = fit_level([steady], span_days=28, leads=1, block_days=3.0)
+    >>> paths = simulate_badness([steady], 0, level, worlds=np.zeros((3, 2), dtype=np.int64),
+    ...     totals=np.full((3, 2), 1000.0), first_day=date(2027, 7, 20), first_day_share=0.5,
+    ...     half_life_days=60.0, seed=1)
+    >>> paths.bad.mean(axis=0).round()
+    array([25., 50.])
+    """
+    paths, days = worlds.shape
+    own = group[member]
+    common = np.random.default_rng(stable_seed(seed, "level", own.group)).standard_normal((paths,))
+    random = np.random.default_rng(stable_seed(seed, "own", own.group, own.service))
+    shock = random.standard_normal((paths,))
+    own_share = OWN_SHARE * min(int(own.known.sum()) / 365.0, 1.0) if len(group) > 1 else 1.0
+    peers = np.array([k for k in range(len(group)) if k != member] or [member])
+    source = np.where(random.random(paths) < own_share, member, peers[random.integers(0, len(peers), paths)])
+
+    ratios = np.stack([m.filled_ratio for m in group])
+    age = own.days - np.arange(own.days) - 0.5
+    weight = np.exp2(-age / half_life_days)
+    mean_level: NDArray[np.float64] = log_odds(
+        np.array([(weight * m.bad).sum() / max(float((weight * m.total).sum()), 1e-300) for m in group])
+    )
+    lead = np.minimum(np.arange(days) // level.span_days, len(level.carry) - 1)
+    shift = (
+        level.goal(member)[lead][None, :]
+        - mean_level[source][:, None]
+        + common[:, None] * level.common_sd[lead][None, :]
+        + shock[:, None] * level.own_sd[lead][None, :]
+    )
+    factor = np.exp(np.clip(shift, -20.0, 20.0))
+    if odds_factor is not None:
+        factor = factor * odds_factor
+    share = scale_odds(ratios[source[:, None], worlds], factor)
+    total = totals.astype(np.float64, copy=True)
+    total[:, 0] *= first_day_share
+    known = own.ratio[own.known]
+    return BadPaths(
+        service=own.service,
+        first_day=first_day,
+        bad=share * total,
+        total=total,
+        own_share=own_share,
+        usual=float(np.median(known)) if len(known) else 0.0,
+    )

@@ -1,0 +1,121 @@
+"""The risk that an objective is missed, and how good such statements have been."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from forecasting.terms.service_level import Period
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """A contribution to a risk."""
+
+    name: str
+    share: float
+    """Share of the expected bad events, 0 to 1."""
+    evidence: str
+    """The numbers behind it, in words."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BreachRisk:
+    """P(objective missed at the end of a window), with what it rests on."""
+
+    service: str
+    agreement: str | None
+    objective: str
+    period: Period
+    as_of: datetime
+    target: Decimal
+    probability: float
+    """(1 + breaching paths) ÷ (paths + 2); exactly 0 or 1 only where arithmetic has decided."""
+    probability_low: float
+    """Lower end of the 90 % interval of `probability` (Monte Carlo and the shortness of history)."""
+    probability_high: float
+    decided: bool
+    """True where the outcome is settled already."""
+    attainment_paths: NDArray[np.float64]
+    """Shape (n_paths,): the window's attainment on each path, 0 to 1; row i of every risk is the same world."""
+    attainment_p10: float
+    attainment_p50: float
+    attainment_p90: float
+    consumed_good: int
+    """Good events already in the window (exact)."""
+    consumed_total: int
+    budget_spent: float
+    """Bad so far ÷ bad allowed on the expected total of the window."""
+    exhaustion_p10: datetime | None
+    """Early quantile of the instant at which the budget is gone, among all paths; None if later than the window."""
+    exhaustion_p50: datetime | None
+    expected_credit: float
+    """Mean service credit of the window, in the agreement's currency."""
+    expected_loss: float
+    """Mean business loss of the customer, in the agreement's currency."""
+    credit_p95: float
+    currency: str
+    fast_probability: float
+    """Cross-check by the moment-matched beta-binomial."""
+    monte_carlo_error: float
+    """Standard error of `probability` from the number of paths."""
+    causes: tuple[Cause, ...]
+    basis: str
+    """Whose history it rests on, with weights and coverage, in words."""
+    cost_paths: NDArray[np.float64] | None = None
+    """Shape (n_paths,): credit + business loss on each path, in `currency`; None = no agreement puts a price on it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReliabilityBin:
+    """Predictions of like size against what happened."""
+
+    predicted: float
+    observed: float
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RiskScore:
+    """How often breach statements came true, on decisions whose outcome was open."""
+
+    decisions: int
+    breaches: int
+    brier: float
+    brier_climatology: float
+    skill: float
+    """1 − Brier ÷ Brier of climatology; above 0 is better than knowing only the past breach rate."""
+    skill_low: float
+    """Lower end of the 95 % block-bootstrap interval of the skill."""
+    skill_high: float
+    bins: tuple[ReliabilityBin, ...]
+    first: datetime
+    """Earliest decision time scored."""
+    last: datetime
+    protocol: str
+    """What was replayed, in words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmScore:
+    """How early warnings at a threshold would have done in the replayed past."""
+
+    threshold: float
+    """P(breach) at which a warning is raised."""
+    required_lead_days: float
+    windows: int
+    breaches: int
+    warned: int
+    """Windows with a warning."""
+    precision: float | None
+    recall: float | None
+    surprise_rate: float | None
+    """Breaches without a warning at least the required lead before ÷ all breaches."""
+    false_per_100_windows: float
+    median_lead_days: float | None

@@ -1,0 +1,147 @@
+"""The catalogue: services, objectives, agreements, resources and what drives demand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from forecasting.terms.agreement import Agreement
+from forecasting.terms.history import Metric
+from forecasting.terms.service_level import Objective
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A service in the catalogue."""
+
+    name: str
+    display_name: str = ""
+    description: str = ""
+    tier: str = "standard"
+    """Services of one tier lend each other history where their own is short."""
+    depends_on: tuple[str, ...] = ()
+    """Names of the services it needs."""
+    zone: str = "UTC"
+    """IANA zone of its local calendar."""
+    country: str = ""
+    """ISO 3166 code whose public holidays matter, or empty."""
+    owner: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemandDriver:
+    """The business quantity that causes a service's use."""
+
+    name: str
+    service: str
+    metric: str
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErlangCModel:
+    """Calls wait for one of c agents: service level = share answered within `answer_within_s`."""
+
+    handling_time_s: Decimal
+    answer_within_s: Decimal
+    target: Decimal
+    """Share to be answered in time, 0 to 1."""
+    interval_minutes: int = 60
+    """Length of the interval whose calls the demand metric counts."""
+    kind: Literal["erlang_c"] = "erlang_c"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponseCurveModel:
+    """Share of bad events as a rising function of load ÷ capacity, fitted on the service's own history."""
+
+    good: str | None
+    """Metric counting good events per slice (or None when `bad` is given)."""
+    bad: str | None
+    total: str
+    kind: Literal["response_curve"] = "response_curve"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrowingStockModel:
+    """A stock that grows until it passes a usable limit: disk, licences, a commitment."""
+
+    kind: Literal["growing_stock"] = "growing_stock"
+
+
+CapacityModel = ErlangCModel | ResponseCurveModel | GrowingStockModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """Something finite that a service uses, with what more of it costs and how long it takes."""
+
+    name: str
+    services: tuple[str, ...]
+    """Services that use it."""
+    metric_service: str
+    """Service whose metric measures its use."""
+    metric: str
+    """Metric of its use (or of the demand on it) per slice."""
+    model: CapacityModel
+    unit: str
+    """Unit of capacity, such as ``agents`` or ``TB``."""
+    units_now: Decimal
+    """Units in place."""
+    per_unit: Decimal = Decimal(1)
+    """Metric units that one capacity unit carries in a slice (1 where the units are the same)."""
+    usable_share: Decimal = Decimal(1)
+    """Usable limit as a share of the capacity (the policy or the knee), above 0, at most 1."""
+    step_units: Decimal = Decimal(1)
+    """Smallest increase that can be bought."""
+    max_units: Decimal | None = None
+    """Largest number of units that can be had, or None."""
+    capex_per_unit: Decimal = Decimal(0)
+    cost_per_unit_month: Decimal = Decimal(0)
+    currency: str = "EUR"
+    price_date: date | None = None
+    lead_time: timedelta = timedelta(0)
+    """From order to use."""
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Covariate:
+    """A series that explains another and whose future is known or forecast, such as weather."""
+
+    service: str
+    metric: str
+    known_ahead: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """Everything the organisation has promised and what it runs on.
+
+    Examples
+    --------
+    >>> Catalogue(name="empty").services
+    {}
+    """
+
+    name: str
+    services: dict[str, Service] = field(default_factory=dict)
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    objectives: tuple[Objective, ...] = ()
+    """SLOs outside agreements."""
+    agreements: tuple[Agreement, ...] = ()
+    resources: tuple[Resource, ...] = ()
+    drivers: dict[str, DemandDriver] = field(default_factory=dict)
+    """Demand driver by service."""
+    customers: dict[str, str] = field(default_factory=dict)
+    """Customer display name by id."""
+    covariates: tuple[Covariate, ...] = ()
+    version: str = ""
+    """sha256 over its documents."""
+
+    def all_objectives(self) -> tuple[tuple[Agreement | None, Objective], ...]:
+        """Return each objective with the agreement it belongs to (None for a plain SLO), agreements first."""
+        promised = tuple((a, o) for a in self.agreements for o in a.objectives)
+        return promised + tuple((None, o) for o in self.objectives)

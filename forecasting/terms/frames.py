@@ -1,0 +1,223 @@
+"""A plan's results as pandas frames, for notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from forecasting.terms.forecast import Forecast
+from forecasting.terms.plan import Plan
+from forecasting.terms.proposal import Proposal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
+"""Levels of the frame ``demand_quantiles``."""
+
+Row = Sequence[object]
+
+# column → type: str, int, float, bool, instant (UTC, µs) or day (naive, µs)
+_ATTAINMENT = {
+    "service": "str", "agreement": "str", "objective": "str", "period": "str", "start": "instant", "end": "instant",
+    "target": "float", "good": "int", "total": "int", "value": "float", "lower": "float", "upper": "float",
+    "margin": "float", "coverage": "float", "status": "str", "final": "bool",
+}  # fmt: skip
+_RISKS = {
+    "service": "str", "agreement": "str", "objective": "str", "period": "str", "start": "instant", "end": "instant",
+    "as_of": "instant", "target": "float", "probability": "float", "probability_low": "float",
+    "probability_high": "float", "decided": "bool", "attainment_p10": "float", "attainment_p50": "float",
+    "attainment_p90": "float", "consumed_good": "int", "consumed_total": "int", "budget_spent": "float",
+    "exhaustion_p10": "instant", "exhaustion_p50": "instant", "expected_credit": "float", "expected_loss": "float",
+    "credit_p95": "float", "currency": "str", "fast_probability": "float", "monte_carlo_error": "float",
+    "main_cause": "str", "basis": "str",
+}  # fmt: skip
+_CHOICES = {
+    "service": "str", "metric": "str", "model": "str", "chosen": "bool", "origins": "int", "mase": "float",
+    "sql": "float", "mase_vs_naive": "float", "sql_vs_naive": "float", "coverage80": "float", "coverage95": "float",
+    "bias": "float", "cpu_seconds": "float",
+}  # fmt: skip
+_REQUIREMENTS = {
+    "resource": "str", "service": "str", "model": "str", "unit": "str", "units_now": "float", "usable_units": "float",
+    "use_now": "float", "use_p50": "float", "use_p90": "float", "headroom_now": "float", "headroom_end": "float",
+    "required_p50": "float", "required_p90": "float", "probability_exhausted": "float", "exhaustion_p10": "day",
+    "exhaustion_p50": "day", "exhaustion_p90": "day", "need_by": "day", "order_by": "day",
+    "supported_growth": "float", "service_level_now": "float", "service_level_p90": "float", "check": "str",
+}  # fmt: skip
+_OPTIONS = {
+    "proposal": "str", "title": "str", "service": "str", "agreement": "str", "objective": "str", "resource": "str",
+    "kind": "str", "label": "str", "recommended": "bool", "capex": "float", "opex_per_month": "float",
+    "cost_over_horizon": "float", "currency": "str", "price_date": "day", "lead_time_days": "int",
+    "probability_before": "float", "probability_after": "float", "probability_after_low": "float",
+    "probability_after_high": "float", "expected_credit_after": "float", "expected_loss_after": "float",
+    "benefit_mean": "float", "benefit_p10": "float", "benefit_p90": "float", "net_benefit": "float",
+    "confidence": "float", "order_by": "day", "effective_from": "day", "decide_by": "day", "rejected_because": "str",
+}  # fmt: skip
+_WARNINGS = {
+    "id": "str", "state": "str", "severity": "str", "service": "str", "agreement": "str", "objective": "str",
+    "period": "str", "end": "instant", "raised_at": "instant", "probability": "float", "probability_low": "float",
+    "probability_high": "float", "probability_previous": "float", "expected_breach_from": "day",
+    "expected_breach_to": "day", "margin_events": "float", "lead_time_days": "float",
+    "lead_time_needed_days": "float", "decide_by": "day", "main_cause": "str", "expected_credit": "float",
+    "expected_loss": "float", "currency": "str", "note": "str",
+}  # fmt: skip
+_QUALITY = {
+    "service": "str", "metric": "str", "rows": "int", "missing": "int", "coverage": "float", "longest_gap": "int",
+    "first": "instant", "last": "instant", "stale_slices": "int", "notes": "str",
+}  # fmt: skip
+_DEMAND = {"service": "str", "metric": "str", "at": "instant", "unit": "str", "model": "str", "mean": "float"} | {
+    f"q{level:g}": "float" for level in QUANTILES
+}
+
+
+def plan_frames(plan: Plan) -> dict[str, pd.DataFrame]:
+    """Return a plan's results as frames with typed columns; an empty result keeps its columns and their types.
+
+    Parameters
+    ----------
+    plan : Plan
+        The result of a run.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        ``attainment``, ``risks``, ``demand_quantiles``, ``choices`` (every model that ran), ``requirements``,
+        ``options``, ``warnings`` and ``quality``. Shares and probabilities are 0 to 1; money is a float beside a
+        ``currency`` column; instants are UTC (``datetime64[us, UTC]``), days are ``datetime64[us]``; what is
+        unknown is missing (NaN, NaT or None).
+    """
+    outlooks = [(s, o) for s in plan.services for o in s.objectives]
+    return {
+        "attainment": _frame(
+            _ATTAINMENT,
+            (
+                (a.service, a.agreement, a.objective, a.period.label, a.period.start, a.period.end, a.target, a.good,
+                 a.total, a.value, a.lower, a.upper, a.margin, a.coverage, a.status.value, a.final)
+                for _, o in outlooks for a in o.attainments
+            ),
+        ),
+        "risks": _frame(
+            _RISKS,
+            (
+                (r.service, r.agreement, r.objective, r.period.label, r.period.start, r.period.end, r.as_of, r.target,
+                 r.probability, r.probability_low, r.probability_high, r.decided, r.attainment_p10, r.attainment_p50,
+                 r.attainment_p90, r.consumed_good, r.consumed_total, r.budget_spent, r.exhaustion_p10,
+                 r.exhaustion_p50, r.expected_credit, r.expected_loss, r.credit_p95, r.currency, r.fast_probability,
+                 r.monte_carlo_error, r.causes[0].name if r.causes else None, r.basis)
+                for _, o in outlooks for r in o.risks
+            ),
+        ),
+        "demand_quantiles": _demand(plan),
+        "choices": _frame(
+            _CHOICES,
+            (
+                (c.service, c.metric, b.model, b.model == c.chosen, b.origins, b.mase, b.sql, b.mase_vs_naive,
+                 b.sql_vs_naive, b.coverage80, b.coverage95, b.bias, b.cpu_seconds)
+                for s in plan.services if (c := s.choice) is not None for b in c.scores
+            ),
+        ),
+        "requirements": _frame(
+            _REQUIREMENTS, ([getattr(r, column) for column in _REQUIREMENTS] for r in plan.requirements)
+        ),
+        "options": _frame(_OPTIONS, (row for p in plan.proposals for row in _options(p))),
+        "warnings": _frame(
+            _WARNINGS,
+            (
+                (w.id, w.state, w.severity.value, w.service, w.agreement, w.objective, w.period.label, w.period.end,
+                 w.raised_at, w.probability, w.probability_low, w.probability_high, w.probability_previous,
+                 w.expected_breach_from, w.expected_breach_to, w.margin_events, w.lead_time_days,
+                 w.lead_time_needed_days, w.decide_by, w.main_cause.name, w.expected_credit, w.expected_loss,
+                 w.currency, w.note)
+                for w in plan.warnings
+            ),
+        ),
+        "quality": _frame(
+            _QUALITY,
+            (
+                (q.service, q.metric, q.rows, q.missing, q.coverage, q.longest_gap, q.first, q.last, q.stale_slices,
+                 "; ".join(q.notes))
+                for s in plan.services for q in s.quality
+            ),
+        ),
+    }  # fmt: skip
+
+
+def _options(p: Proposal) -> Iterable[Row]:
+    """Yield one row per option of a proposal."""
+    for i, o in enumerate(p.options):
+        yield (
+            p.id, p.title, p.service, p.agreement, p.objective, p.resource, o.kind, o.label, i == p.recommended,
+            o.capex, o.opex_per_month, o.cost_over_horizon, o.currency, o.price_date, o.lead_time_days,
+            o.probability_before, o.probability_after, o.probability_after_low, o.probability_after_high,
+            o.expected_credit_after, o.expected_loss_after, o.benefit_mean, o.benefit_p10, o.benefit_p90,
+            o.net_benefit, o.confidence, o.order_by, o.effective_from, p.decide_by, o.rejected_because,
+        )  # fmt: skip
+
+
+def forecast_frame(forecast: Forecast) -> pd.DataFrame:
+    """Return mean and quantiles of one forecast per slice.
+
+    Parameters
+    ----------
+    forecast : Forecast
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns service, metric, at (UTC), unit, model, mean and one column per quantile, named like ``q0.9``.
+    """
+    return _frame(_DEMAND, _slices(forecast))
+
+
+def _demand(plan: Plan) -> pd.DataFrame:
+    """Return mean and quantiles of each forecast per slice."""
+    return _frame(_DEMAND, (row for s in plan.services if s.forecast is not None for row in _slices(s.forecast)))
+
+
+def _slices(f: Forecast) -> Iterable[Row]:
+    """Yield one row per slice of a forecast."""
+    import numpy as np
+
+    levels, mean = np.quantile(f.paths, QUANTILES, axis=0), f.mean()
+    for i, at in enumerate(_starts(f)):
+        yield (f.service, f.metric.name, at, f.metric.unit, f.model, float(mean[i]), *(float(q) for q in levels[:, i]))
+
+
+def _starts(f: Forecast) -> list[datetime]:
+    """Return the UTC start of each slice of a forecast."""
+    from datetime import UTC, timedelta
+    from zoneinfo import ZoneInfo
+
+    if f.step < timedelta(days=1):
+        return [f.start + i * f.step for i in range(f.horizon)]
+    # A local day starts at local midnight, which wall-clock arithmetic in the zone keeps over a clock change.
+    local = f.start.astimezone(ZoneInfo(f.zone))
+    return [(local + i * f.step).astimezone(UTC) for i in range(f.horizon)]
+
+
+def _frame(types: dict[str, str], rows: Iterable[Row]) -> pd.DataFrame:
+    """Build a frame whose columns have the declared types, also without rows."""
+    import pandas as pd
+
+    columns = list(zip(*rows, strict=True)) or [()] * len(types)
+    made = {name: _column(values, kind) for (name, kind), values in zip(types.items(), columns, strict=True)}
+    return pd.DataFrame(made, columns=list(types))
+
+
+def _column(values: Sequence[object], kind: str) -> pd.Series:
+    """Return one typed column."""
+    import pandas as pd
+
+    if kind == "instant":
+        return pd.Series(pd.to_datetime(pd.Series(list(values), dtype="object"), utc=True)).astype(
+            "datetime64[us, UTC]"
+        )
+    if kind == "day":
+        plain = [datetime(v.year, v.month, v.day) if isinstance(v, date) else None for v in values]  # noqa: DTZ001
+        return pd.Series(pd.to_datetime(pd.Series(plain, dtype="object"))).astype("datetime64[us]")
+    if kind == "float":
+        numbers = [float("nan") if v is None else float(v) for v in values]  # type: ignore[arg-type]
+        return pd.Series(numbers, dtype="float64")
+    dtype = {"int": "int64", "bool": "bool", "str": "object"}[kind]
+    return pd.Series(list(values), dtype=dtype)

@@ -1,0 +1,1 @@
+"""Workflows: the stages in order; adapters are handed in."""

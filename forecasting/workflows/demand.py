@@ -1,0 +1,120 @@
+"""Which series have to be forecast, and their forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from forecasting.forecasts.engine import ForecastTask, forecast_batch
+from forecasting.ports import Executor
+from forecasting.terms.catalogue import GrowingStockModel
+from forecasting.terms.errors import Excuse
+from forecasting.terms.forecast import Forecast
+from forecasting.terms.history import Series
+from forecasting.terms.service_level import RatioIndicator
+from forecasting.workflows.prepare import Prepared
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Demand:
+    """Daily forecasts by (service, metric)."""
+
+    forecasts: Mapping[Key, Forecast | Excuse]
+
+    def get(self, service: str, metric: str) -> Forecast | None:
+        """Return the forecast, or None where there is none."""
+        found = self.forecasts.get((service, metric))
+        return found if isinstance(found, Forecast) else None
+
+
+def wanted(prepared: Prepared) -> dict[Key, int]:
+    """Return each daily series to forecast with its horizon in local days.
+
+    These are the demand drivers, the totals of ratio objectives (traffic weighs the days of a window) and the use
+    of every resource; growing stocks look further ahead.
+    """
+    settings = prepared.settings
+    reach = -(-(prepared.horizon_end - prepared.as_of) // timedelta(days=1)) + 2
+    near = max(settings.horizon_days if not prepared.promises else 0, reach)
+    keys: dict[Key, int] = {}
+    for driver in prepared.catalogue.drivers.values():
+        keys[(driver.service, driver.metric)] = near
+    for promise in prepared.promises:
+        if isinstance(promise.objective.indicator, RatioIndicator):
+            keys[(promise.objective.service, promise.objective.indicator.total)] = near
+    for resource in prepared.catalogue.resources:
+        key = (resource.metric_service, resource.metric)
+        far = settings.stock_horizon_days if isinstance(resource.model, GrowingStockModel) else near
+        keys[key] = max(keys.get(key, 0), far)
+    return keys
+
+
+def forecast_demand(
+    prepared: Prepared,
+    *,
+    executor: Executor,
+    timer: Callable[[], float],
+    only: Sequence[Key] | None = None,
+) -> Demand:
+    """Forecast every series that is wanted, in batches on the executor.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    executor : Executor
+    timer : callable
+        CPU seconds, a module-level function.
+    only : sequence of (service, metric), optional
+        These and no others.
+    """
+    settings = prepared.settings
+    results: dict[Key, Forecast | Excuse] = {}
+    by_horizon: dict[int, list[tuple[Series, str]]] = {}
+    for key, horizon in sorted(wanted(prepared).items()):
+        if only is not None and key not in only:
+            continue
+        series = prepared.daily.get(key)
+        if series is None:
+            results[key] = Excuse(
+                reason=f"no row of {key[1]} for {key[0]} before the cut-off",
+                what_would_help=f"ingest {key[1]} for {key[0]}",
+            )
+            continue
+        country = prepared.catalogue.services[key[0]].country
+        by_horizon.setdefault(horizon, []).append((series, country))
+    tasks = [
+        _task(part, horizon, prepared, timer)
+        for horizon, members in sorted(by_horizon.items())
+        for part in _batches(members, 2 * settings.jobs)
+    ]
+    for task, answers in zip(tasks, executor.map(forecast_batch, tasks), strict=True):
+        for series, answer in zip(task.series, answers, strict=True):
+            results[(series.service, series.metric.name)] = answer
+    return Demand(forecasts=results)
+
+
+def _task(
+    members: Sequence[tuple[Series, str]], horizon: int, prepared: Prepared, timer: Callable[[], float]
+) -> ForecastTask:
+    settings = prepared.settings
+    return ForecastTask(
+        series=tuple(series for series, _ in members),
+        horizon=horizon,
+        models=settings.models,
+        countries=tuple(country for _, country in members),
+        n_paths=settings.paths,
+        seed=settings.seed,
+        origins=settings.origins,
+        backtest_horizon=min(horizon, 31) if horizon <= 2 * settings.horizon_days else None,
+        half_life_days=settings.error_half_life_days,
+        mean_block_days=settings.mean_block_days,
+        timer=timer,
+    )
+
+
+def _batches(members: Sequence[tuple[Series, str]], count: int) -> list[Sequence[tuple[Series, str]]]:
+    """Deal members into at most `count` batches."""
+    return [part for k in range(count) if (part := members[k::count])]

@@ -1,0 +1,320 @@
+"""Attainment and breach risk of every promise, on common worlds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecasting.history.calendar import is_local_days, zone_of
+from forecasting.service_levels.attainment import attainments
+from forecasting.service_levels.breach.badness import DailyBadness, align, daily_badness, indicator_name
+from forecasting.service_levels.breach.level import LevelModel, fit_level
+from forecasting.service_levels.breach.risk import assess_risk, window_share_left
+from forecasting.service_levels.breach.simulate import BadPaths, simulate_badness
+from forecasting.service_levels.breach.worlds import draw_worlds
+from forecasting.service_levels.windows import closed_periods
+from forecasting.terms.breach import BreachRisk
+from forecasting.terms.catalogue import Catalogue, Resource
+from forecasting.terms.errors import Excuse
+from forecasting.terms.history import History
+from forecasting.terms.service_level import Attainment, Objective, RatioIndicator
+from forecasting.terms.settings import Settings
+from forecasting.workflows.capacity import LoadEffect, load_paths, odds_factors
+from forecasting.workflows.demand import Demand
+from forecasting.workflows.prepare import Prepared, Promise
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LEAD_DAYS = 28
+"""Days of a lead of the level model, shortened where less than this is left of the windows."""
+
+Part = tuple[str, str, str]
+"""(service, indicator, zone): what is simulated once and serves every objective on it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fleet:
+    """Badness of all promises at one cut-off, with levels and worlds."""
+
+    as_of: datetime
+    days: int
+    """Days simulated, the day of the cut-off among them."""
+    members: Mapping[Part, DailyBadness]
+    groups: Mapping[str, tuple[Part, ...]]
+    levels: Mapping[str, LevelModel]
+    worlds: Mapping[int, NDArray[np.int64]]
+    """Worlds by length of history in days (services in other zones may be a day ahead)."""
+    excuses: Mapping[Part, Excuse]
+    settings: Settings
+    paths: int
+
+
+def part_of(objective: Objective) -> Part:
+    """Return what has to be simulated for an objective."""
+    return objective.service, indicator_name(objective.indicator), objective.window.zone
+
+
+def build_fleet(
+    promises: Sequence[Promise],
+    catalogue: Catalogue,
+    *,
+    as_of: datetime,
+    until: datetime,
+    settings: Settings,
+    paths: int,
+) -> Fleet:
+    """Prepare the simulation of all promises at a cut-off; events that end after `as_of` are not looked at."""
+    found: dict[Part, DailyBadness] = {}
+    excuses: dict[Part, Excuse] = {}
+    for promise in promises:
+        part = part_of(promise.objective)
+        if part in found or part in excuses:
+            continue
+        answer = (
+            promise.events
+            if isinstance(promise.events, Excuse)
+            else daily_badness(
+                promise.objective,
+                promise.events,
+                tier=catalogue.services[promise.objective.service].tier,
+                as_of=as_of,
+            )
+        )
+        if isinstance(answer, Excuse):
+            excuses[part] = answer
+        else:
+            found[part] = answer
+    days = -(-(until - as_of) // timedelta(days=1)) + 2
+    members: dict[Part, DailyBadness] = {}
+    today = {part: as_of.astimezone(zone_of(part[2])).date() for part in found}
+    if found:
+        first = min(m.first_day for m in found.values())
+        for part, member in found.items():
+            # A leading filler would not be needed if all began alike; `align` lays them on one axis.
+            filler = DailyBadness(
+                service="", group="", indicator=member.indicator, first_day=first, bad=np.zeros(0),
+                total=np.zeros(0), known=np.zeros(0, dtype=np.bool_), slices_per_day=0.0,
+            )  # fmt: skip
+            members[part] = align((filler, member), today[part])[1]
+    groups: dict[str, tuple[Part, ...]] = {}
+    for part in sorted(members):
+        # Only services of one zone share an axis to the day.
+        name = f"{members[part].group}@{part[2]}"
+        groups[name] = (*groups.get(name, ()), part)
+    span = int(np.clip((until - as_of) // timedelta(days=1), 5, LEAD_DAYS))
+    leads = max(1, -(-days // span))
+    levels = {
+        name: fit_level(
+            [members[p] for p in parts], span_days=span, leads=min(leads, 6), block_days=settings.mean_block_days
+        )
+        for name, parts in groups.items()
+    }
+    worlds = {
+        length: draw_worlds(
+            history_days=length,
+            first_weekday=first.weekday(),
+            horizon=days,
+            paths=paths,
+            mean_block_days=settings.mean_block_days,
+            half_life_days=settings.half_life_days,
+            seed=settings.seed,
+        )
+        for length in sorted({m.days for m in members.values()})
+    }
+    return Fleet(
+        as_of=as_of,
+        days=days,
+        members=members,
+        groups=groups,
+        levels=levels,
+        worlds=worlds,
+        excuses=excuses,
+        settings=settings,
+        paths=paths,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extra:
+    """Units of a resource added for a what-if."""
+
+    resource: Resource
+    units: Decimal
+    in_use_from: date
+
+
+def simulate_part(
+    fleet: Fleet,
+    part: Part,
+    *,
+    demand: Demand | None,
+    effects: Sequence[LoadEffect] = (),
+    extra: Extra | None = None,
+) -> BadPaths:
+    """Simulate one service's badness on the fleet's worlds.
+
+    Parameters
+    ----------
+    fleet : Fleet
+    part : Part
+        One of `fleet.members`.
+    demand : Demand or None
+        Forecasts of totals and loads; None takes the mean of the last four same weekdays (replay).
+    effects : sequence of LoadEffect
+        Loads that act on badness.
+    extra : Extra or None
+        Capacity added.
+    """
+    member = fleet.members[part]
+    name = next(n for n, parts in fleet.groups.items() if part in parts)
+    group = fleet.groups[name]
+    today = fleet.as_of.astimezone(zone_of(part[2])).date()
+    worlds = fleet.worlds[member.days]
+    totals = _totals(member, demand, today, fleet)
+    factor: NDArray[np.float64] | None = None
+    for effect in effects:
+        if demand is None or not effect.acts_on(member.service, member.indicator):
+            continue
+        forecast = demand.get(effect.resource.metric_service, effect.resource.metric)
+        if forecast is None:
+            continue
+        added = extra if extra is not None and extra.resource.name == effect.resource.name else None
+        one = odds_factors(
+            effect,
+            load_paths(forecast, today, fleet.days),
+            today,
+            worlds,
+            member.first_day,
+            extra=added.units if added else Decimal(0),
+            in_use_from=added.in_use_from if added else None,
+        )
+        factor = one if factor is None else factor * one
+    return simulate_badness(
+        [fleet.members[p] for p in group],
+        group.index(part),
+        fleet.levels[name],
+        worlds=worlds,
+        totals=totals,
+        first_day=today,
+        first_day_share=window_share_left(today, fleet.as_of, part[2]),
+        half_life_days=fleet.settings.half_life_days,
+        seed=fleet.settings.seed,
+        odds_factor=factor,
+    )
+
+
+def _totals(member: DailyBadness, demand: Demand | None, today: date, fleet: Fleet) -> NDArray[np.float64]:
+    """Return total events per coming day, shape (n_paths, days)."""
+    shape = (fleet.paths, fleet.days)
+    if not isinstance(member.indicator, RatioIndicator):
+        return np.full(shape, member.slices_per_day)
+    forecast = demand.get(member.service, member.indicator.total) if demand else None
+    if forecast is not None:
+        return load_paths(forecast, today, fleet.days)
+    weekday = (member.first_day.weekday() + np.arange(member.days)) % 7
+    mean = np.zeros(7)
+    for k in range(7):
+        alike = np.flatnonzero(member.known & (weekday == k))[-4:]
+        mean[k] = member.total[alike].mean() if len(alike) else member.total[member.known].mean()
+    coming = (today.weekday() + np.arange(fleet.days)) % 7
+    return np.broadcast_to(mean[coming], shape).copy()
+
+
+def basis_of(fleet: Fleet, part: Part, paths: BadPaths, demand: Demand | None) -> str:
+    """Say in words whose history a risk rests on."""
+    member = fleet.members[part]
+    name = next(n for n, parts in fleet.groups.items() if part in parts)
+    level = fleet.levels[name]
+    peers = len(fleet.groups[name]) - 1
+    known = int(member.known.sum())
+    own = f"{known} days of its own history (weight {paths.own_share:.0%})"
+    others = f" and {peers} services of its tier" if peers and paths.own_share < 1 else ""
+    carried = (
+        f"; of the recent level's deviation {level.carry[0]:.0%} is carried on "
+        f"(half-life {level.half_life_days:.0f} d, learnt from {level.origins} past origins)"
+        if level.origins
+        else "; too short a past to learn how far the recent level carries"
+    )
+    traffic = ""
+    if isinstance(member.indicator, RatioIndicator):
+        forecast = demand.get(member.service, member.indicator.total) if demand else None
+        traffic = f"; traffic by {forecast.model}" if forecast else "; traffic as on the last four same weekdays"
+    return own + others + carried + traffic
+
+
+def past_windows(promise: Promise, *, as_of: datetime) -> tuple[Attainment, ...]:
+    """Return the attainment of every closed window since the first slice, and of the running one."""
+    events = promise.events
+    if isinstance(events, Excuse):
+        return ()
+    since = events.series.start
+    if is_local_days(events.series.step):
+        since -= timedelta(hours=26)  # a daily slice of another zone may begin within the window's first day
+    closed = closed_periods(promise.objective.window, since=since, as_of=as_of)
+    return attainments(
+        promise.objective,
+        events,
+        (*closed, promise.coming[0]),
+        as_of=as_of,
+        agreement=promise.agreement.id if promise.agreement else None,
+    )
+
+
+def risks_of(
+    promise: Promise,
+    fleet: Fleet,
+    paths: BadPaths,
+    *,
+    windows_known: int,
+    basis: str,
+) -> tuple[BreachRisk, ...]:
+    """Judge the coming windows of a promise on simulated days."""
+    events = promise.events
+    assert not isinstance(events, Excuse), "a promise without data has no paths"
+    so_far = attainments(
+        promise.objective,
+        events,
+        promise.coming,
+        as_of=fleet.as_of,
+        agreement=promise.agreement.id if promise.agreement else None,
+    )
+    return tuple(
+        assess_risk(
+            promise.objective,
+            promise.agreement,
+            attainment,
+            paths,
+            windows_known=windows_known,
+            basis=basis,
+        )
+        for attainment in so_far
+    )
+
+
+def known_history(history: History) -> tuple[date, date]:
+    """Return the first and the last local day with data."""
+    from forecasting.history.calendar import series_end
+
+    first = min(s.start.astimezone(zone_of(s.zone)).date() for s in history.series.values())
+    last = max(
+        (series_end(s) - timedelta(microseconds=1)).astimezone(zone_of(s.zone)).date() for s in history.series.values()
+    )
+    return first, last
+
+
+def prepared_fleet(prepared: Prepared) -> Fleet:
+    """Return the fleet of a prepared run at its cut-off."""
+    return build_fleet(
+        prepared.promises,
+        prepared.catalogue,
+        as_of=prepared.as_of,
+        until=prepared.horizon_end,
+        settings=prepared.settings,
+        paths=prepared.settings.paths,
+    )

@@ -1,0 +1,436 @@
+"""The main job: from prepared data to the plan, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+import numpy as np
+
+from forecasting.early_warning.policy import build_warnings
+from forecasting.early_warning.score import ReplayedDecision, alarm_score
+from forecasting.ports import Executor
+from forecasting.proposals.base import Problem
+from forecasting.proposals.build import build_proposal
+from forecasting.proposals.kinds import KINDS
+from forecasting.service_levels.breach.score import Decision, score_decisions
+from forecasting.terms.breach import AlarmScore, BreachRisk, RiskScore
+from forecasting.terms.capacity import Requirement
+from forecasting.terms.catalogue import Resource
+from forecasting.terms.errors import Excuse
+from forecasting.terms.plan import ObjectiveOutlook, Plan, PortfolioOutlook, ServiceOutlook
+from forecasting.terms.proposal import Proposal
+from forecasting.terms.service_level import AttainmentStatus
+from forecasting.workflows.capacity import LoadEffect, assess_resource, load_effects, requirements
+from forecasting.workflows.demand import Demand, forecast_demand
+from forecasting.workflows.outlook import (
+    Extra,
+    Fleet,
+    basis_of,
+    build_fleet,
+    known_history,
+    part_of,
+    past_windows,
+    prepared_fleet,
+    risks_of,
+    simulate_part,
+)
+from forecasting.workflows.prepare import Prepared, Promise
+from forecasting.workflows.replay import PROTOCOL, replay
+
+Progress = Callable[[str], None]
+_KEPT_WINDOWS = 8
+
+
+def silent(stage: str) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outlooks:
+    """Demand, capacity effects and risks of a run: what proposals and warnings are made from."""
+
+    prepared: Prepared
+    demand: Demand
+    effects: tuple[LoadEffect, ...]
+    effect_excuses: tuple[tuple[str, Excuse], ...]
+    fleet: Fleet
+    promises: tuple[tuple[Promise, ObjectiveOutlook], ...]
+
+
+def outlooks(
+    prepared: Prepared, *, executor: Executor, timer: Callable[[], float], progress: Progress = silent
+) -> Outlooks:
+    """Forecast demand and judge every promise."""
+    progress("demand forecasts")
+    demand = forecast_demand(prepared, executor=executor, timer=timer)
+    progress("breach risk")
+    effects, excuses = load_effects(prepared)
+    fleet = prepared_fleet(prepared)
+    return Outlooks(
+        prepared=prepared,
+        demand=demand,
+        effects=effects,
+        effect_excuses=excuses,
+        fleet=fleet,
+        promises=tuple((p, _outlook(p, prepared, fleet, demand, effects)) for p in prepared.promises),
+    )
+
+
+def _outlook(
+    promise: Promise, prepared: Prepared, fleet: Fleet, demand: Demand, effects: tuple[LoadEffect, ...]
+) -> ObjectiveOutlook:
+    part = part_of(promise.objective)
+    past = past_windows(promise, as_of=prepared.as_of)
+    excuse = promise.events if isinstance(promise.events, Excuse) else fleet.excuses.get(part)
+    risks: tuple[BreachRisk, ...] = ()
+    if excuse is None:
+        paths = simulate_part(fleet, part, demand=demand, effects=effects)
+        risks = risks_of(
+            promise,
+            fleet,
+            paths,
+            windows_known=len(past) - 1,
+            basis=basis_of(fleet, part, paths, demand),
+        )
+    return ObjectiveOutlook(
+        agreement=promise.agreement,
+        objective=promise.objective,
+        attainments=past[-_KEPT_WINDOWS - 1 :],
+        risks=risks,
+        excuse=excuse,
+    )
+
+
+def track_record(prepared: Prepared) -> tuple[RiskScore | None, AlarmScore | None, tuple[Decision, ...]]:
+    """Replay the past and score it; None where there is too little of it."""
+    settings = prepared.settings
+    decisions = replay(prepared.promises, prepared.catalogue, as_of=prepared.as_of, settings=settings)
+    score = score_decisions(decisions, protocol=PROTOCOL, seed=settings.seed)
+    if isinstance(score, Excuse):
+        return None, None, decisions
+    alarms = alarm_score(
+        [
+            ReplayedDecision(
+                window="\x1f".join((d.service, d.objective, d.window)),
+                at=d.at,
+                probability=d.probability,
+                window_end=d.window_end,
+                breached=d.breached,
+            )
+            for d in decisions
+        ],
+        threshold=settings.warn_at,
+        required_lead_days=settings.required_lead_days,
+    )
+    return score, alarms, decisions
+
+
+def problems(run: Outlooks, needs: Sequence[Requirement]) -> list[Problem]:
+    """Return what asks for a decision: objectives at risk and resources that run out, largest loss first."""
+    prepared, settings = run.prepared, run.prepared.settings
+    catalogue = prepared.catalogue
+    found: list[Problem] = []
+    for promise, outlook in run.promises:
+        open_risks = [r for r in outlook.risks if not r.decided]
+        if not open_risks or max(r.probability for r in open_risks) < settings.act_at:
+            continue
+        if promise.agreement is None and any(
+            o.agreement is not None and part_of(o.objective) == part_of(promise.objective) for _, o in run.promises
+        ):
+            continue  # the agreement on the same indicator asks for the decision
+        found.append(
+            Problem(
+                service=promise.objective.service,
+                objective=promise.objective,
+                agreement=promise.agreement,
+                risks=outlook.risks,
+                resources=tuple(
+                    e.resource for e in run.effects if e.acts_on(promise.objective.service, promise.objective.indicator)
+                ),
+                requirement=None,
+                as_of=prepared.as_of,
+                horizon_end=prepared.horizon_end,
+                zone=promise.objective.window.zone,
+                currency=prepared.currency,
+                resimulate=_resimulator(run, promise, len(outlook.attainments) - 1),
+                reassess=_no_reassess,
+            )
+        )
+    for need in needs:
+        resource = next(r for r in catalogue.resources if r.name == need.resource)
+        if need.probability_exhausted < settings.act_at:
+            continue
+        found.append(
+            Problem(
+                service=need.service,
+                objective=None,
+                agreement=None,
+                risks=(),
+                resources=(resource,),
+                requirement=need,
+                as_of=prepared.as_of,
+                horizon_end=need.horizon_end,
+                zone=catalogue.services[need.service].zone,
+                currency=prepared.currency,
+                resimulate=_no_resimulation,
+                reassess=_reassessor(run),
+            )
+        )
+    found.sort(key=lambda p: (-_at_stake(p), -p.probability, p.service))
+    return found
+
+
+def _at_stake(problem: Problem) -> float:
+    return sum(r.expected_credit + r.expected_loss for r in problem.risks)
+
+
+def _resimulator(
+    run: Outlooks, promise: Promise, windows_known: int
+) -> Callable[[Resource, Decimal, date], tuple[BreachRisk, ...] | Excuse]:
+    def resimulate(resource: Resource, units: Decimal, in_use_from: date) -> tuple[BreachRisk, ...] | Excuse:
+        part = part_of(promise.objective)
+        paths = simulate_part(
+            run.fleet,
+            part,
+            demand=run.demand,
+            effects=run.effects,
+            extra=Extra(resource=resource, units=units, in_use_from=in_use_from),
+        )
+        return risks_of(promise, run.fleet, paths, windows_known=windows_known, basis="re-simulated on the same paths")
+
+    return resimulate
+
+
+def _reassessor(run: Outlooks) -> Callable[[Resource, Decimal], Requirement | Excuse]:
+    def reassess(resource: Resource, units: Decimal) -> Requirement | Excuse:
+        return assess_resource(resource, run.prepared, run.demand, run.effects, extra=units)
+
+    return reassess
+
+
+def _no_reassess(resource: Resource, units: Decimal) -> Excuse:
+    return Excuse(reason=f"{resource.name} is not the problem here", what_would_help="ask for its own proposal")
+
+
+def _no_resimulation(resource: Resource, units: Decimal, in_use_from: date) -> Excuse:
+    return Excuse(reason=f"no objective depends on {resource.name} here", what_would_help="a response curve")
+
+
+def portfolio(run: Outlooks) -> tuple[PortfolioOutlook, ...]:
+    """Return the joint outlook of all agreements per window label, from the joint paths."""
+    by_label: dict[str, list[tuple[BreachRisk, str]]] = {}
+    for promise, outlook in run.promises:
+        if promise.agreement is None:
+            continue
+        for risk in outlook.risks:
+            by_label.setdefault(risk.period.label, []).append((risk, promise.agreement.id))
+    joint = []
+    for _, members in sorted(by_label.items(), key=lambda item: (item[1][0][0].period.start, item[0])):
+        missed = np.sum([_missed(r) for r, _ in members], axis=0)
+        costs = np.sum([r.cost_paths for r, _ in members if r.cost_paths is not None], axis=0)
+        joint.append(
+            PortfolioOutlook(
+                period=members[0][0].period,
+                agreements=len({a for _, a in members}),
+                probability_all_met=float((missed == 0).mean()),
+                expected_misses=float(missed.mean()),
+                misses_p90=float(np.quantile(missed, 0.9)),
+                expected_credit=sum(r.expected_credit for r, _ in members),
+                expected_loss=sum(r.expected_loss for r, _ in members),
+                loss_p95=float(np.quantile(costs, 0.95)),
+                currency=run.prepared.currency,
+            )
+        )
+    return tuple(joint)
+
+
+def _missed(risk: BreachRisk) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return np.asarray(risk.attainment_paths < float(risk.target) - 1e-12, dtype=np.bool_)
+
+
+Depth = Literal["attainment", "demand", "risk", "proposals", "full"]
+"""How far the chain is computed; each stage needs those before it."""
+_ORDER: tuple[Depth, ...] = ("attainment", "demand", "risk", "proposals", "full")
+
+
+def make_plan(
+    prepared: Prepared,
+    *,
+    executor: Executor,
+    timer: Callable[[], float],
+    previous: Mapping[str, float],
+    depth: Depth = "full",
+    progress: Progress = silent,
+) -> Plan:
+    """Compute the plan, or as much of it as is asked for.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    executor : Executor
+        Where the forecasts are computed.
+    timer : callable
+        CPU seconds, a module-level function.
+    previous : mapping of str to float
+        P(breach) of the last run by warning identity, for hysteresis.
+    depth : str
+        ``attainment`` reads only the past; ``demand`` adds forecasts; ``risk`` adds breach risk; ``proposals`` adds
+        capacity and proposals; ``full`` adds the track record and early warnings.
+    progress : callable
+        Told the name of each stage as it begins.
+    """
+    rank = _ORDER.index(depth)
+    if rank >= _ORDER.index("risk"):
+        run = outlooks(prepared, executor=executor, timer=timer, progress=progress)
+    else:
+        progress("attainment" if depth == "attainment" else "demand forecasts")
+        run = _past_only(
+            prepared,
+            Demand(forecasts={})
+            if depth == "attainment"
+            else forecast_demand(prepared, executor=executor, timer=timer),
+        )
+    needs: tuple[Requirement, ...] = ()
+    need_excuses: tuple[tuple[str, Excuse], ...] = ()
+    proposals: tuple[Proposal, ...] = ()
+    if rank >= _ORDER.index("proposals"):
+        progress("capacity")
+        needs, need_excuses = requirements(prepared, run.demand, run.effects)
+        progress("proposals")
+        proposals = tuple(build_proposal(p, KINDS) for p in problems(run, needs))
+    score: RiskScore | None = None
+    alarms: AlarmScore | None = None
+    if depth == "full":
+        progress("track record")
+        score, alarms, _ = track_record(prepared)
+    services = _services(run, proposals)
+    first, last = known_history(prepared.history)
+    return Plan(
+        organisation=prepared.organisation,
+        manifest=prepared.manifest,
+        as_of=prepared.as_of,
+        horizon_end=prepared.horizon_end,
+        currency=prepared.currency,
+        services=services,
+        portfolio=portfolio(run),
+        requirements=needs,
+        capacity_excuses=(*need_excuses, *((f"{name} (response curve)", e) for name, e in run.effect_excuses)),
+        proposals=proposals,
+        warnings=build_warnings(
+            services,
+            proposals,
+            as_of=prepared.as_of,
+            warn_at=prepared.settings.warn_at,
+            previous=previous,
+            track_record=score,
+            customers=prepared.catalogue.customers,
+        ),
+        risk_score=score,
+        alarm_score=alarms,
+        assumptions=_assumptions(run),
+        data_first=first,
+        data_last=last,
+    )
+
+
+def _past_only(prepared: Prepared, demand: Demand) -> Outlooks:
+    """Return outlooks without any statement about the future."""
+    return Outlooks(
+        prepared=prepared,
+        demand=demand,
+        effects=(),
+        effect_excuses=(),
+        fleet=build_fleet(
+            (),
+            prepared.catalogue,
+            as_of=prepared.as_of,
+            until=prepared.horizon_end,
+            settings=prepared.settings,
+            paths=1,
+        ),
+        promises=tuple(
+            (
+                p,
+                ObjectiveOutlook(
+                    agreement=p.agreement,
+                    objective=p.objective,
+                    attainments=past_windows(p, as_of=prepared.as_of),
+                    risks=(),
+                    excuse=p.events if isinstance(p.events, Excuse) else None,
+                ),
+            )
+            for p in prepared.promises
+        ),
+    )
+
+
+def _services(run: Outlooks, proposals: Sequence[Proposal]) -> tuple[ServiceOutlook, ...]:
+    prepared = run.prepared
+    found = []
+    for name, service in sorted(prepared.catalogue.services.items()):
+        driver = prepared.catalogue.drivers.get(name)
+        answer = run.demand.forecasts.get((name, driver.metric)) if driver else None
+        forecast = None if isinstance(answer, Excuse) else answer
+        objectives = tuple(o for p, o in run.promises if p.objective.service == name)
+        found.append(
+            ServiceOutlook(
+                service=service,
+                demand=prepared.daily.get((name, driver.metric)) if driver else None,
+                forecast=forecast,
+                choice=forecast.choice if forecast else None,
+                objectives=objectives,
+                quality=tuple(q for q in prepared.quality if q.service == name),
+                recommendation=_recommendation(name, objectives, proposals),
+                excuse=answer if isinstance(answer, Excuse) else _no_driver(name) if driver is None else None,
+            )
+        )
+    return tuple(found)
+
+
+def _no_driver(name: str) -> Excuse:
+    return Excuse(
+        reason=f"{name} has no demand driver in the catalogue", what_would_help="a DemandDriver document for it"
+    )
+
+
+def _recommendation(name: str, objectives: Sequence[ObjectiveOutlook], proposals: Sequence[Proposal]) -> str:
+    """Say in one sentence what to do about a service."""
+    own = [p for p in proposals if p.service == name]
+    act = [p for p in own if p.recommendation.kind != "accept_risk"]
+    if act:
+        return f"{act[0].recommendation.label} (proposal {act[0].id})."
+    if own:
+        worst = max(own, key=lambda p: p.probability_now)
+        window = worst.period.label if worst.period else "the horizon"
+        return f"Accept the risk: P(miss) is {worst.probability_now:.0%} in {window}, and no option is worth its cost."
+    if not objectives:
+        return "Nothing is promised for this service: agree on a target or retire it from the catalogue."
+    if all(o.excuse is not None for o in objectives):
+        return "No statement is possible; see what is missing."
+    return "No action: every coming window is expected to be met."
+
+
+def _assumptions(run: Outlooks) -> tuple[str, ...]:
+    settings = run.prepared.settings
+    found = [
+        "The past's storms, outages and good weeks come again in blocks of about "
+        f"{settings.mean_block_days:g} days, on the weekdays they fell on, for all services together.",
+        "The recent level of bad events carries on as far as it did in the past; its uncertainty is in the paths.",
+        "Demand follows the chosen models; errors behave like those of the back-test.",
+        "Prices, fees, credits and losses are those of the catalogue.",
+    ]
+    if run.effects:
+        found.append("Where a response curve was found, a busier day is a worse day to the extent the curve says.")
+    undetermined = [
+        f"{o.objective.name} {a.period.label}"
+        for _, o in run.promises
+        for a in o.attainments
+        if a.status is AttainmentStatus.UNDETERMINED
+    ]
+    if undetermined:
+        found.append(f"{len(undetermined)} past windows stay undetermined for missing data and count neither way.")
+    return tuple(found)

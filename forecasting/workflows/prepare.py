@@ -1,0 +1,178 @@
+"""From rows and catalogue to a prepared run: history on grids, events of every objective, windows, manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from forecasting.history.calendar import resample_days, zone_of
+from forecasting.history.grid import build_history
+from forecasting.history.quality import assess_quality
+from forecasting.service_levels.events import Events, events_of
+from forecasting.service_levels.windows import coming_periods
+from forecasting.terms.agreement import Agreement
+from forecasting.terms.catalogue import Catalogue
+from forecasting.terms.errors import Excuse, InputError
+from forecasting.terms.history import History, Series, SeriesQuality
+from forecasting.terms.plan import RunManifest
+from forecasting.terms.service_level import Objective, Period
+from forecasting.terms.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LIBRARIES = ("numpy", "scipy", "pandas", "statsmodels", "prophet", "scikit-learn", "holidays")
+"""Libraries whose version can change a number."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Promise:
+    """One objective with the agreement it belongs to, its events and its windows."""
+
+    agreement: Agreement | None
+    objective: Objective
+    events: Events | Excuse
+    coming: tuple[Period, ...]
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Identity: (service, agreement or empty, objective)."""
+        return self.objective.service, self.agreement.id if self.agreement else "", self.objective.name
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """Everything that is known at the cut-off."""
+
+    catalogue: Catalogue
+    organisation: str
+    currency: str
+    settings: Settings
+    manifest: RunManifest
+    history: History
+    daily: Mapping[tuple[str, str], Series]
+    """Every series per local day, by (service, metric)."""
+    promises: tuple[Promise, ...]
+    quality: tuple[SeriesQuality, ...]
+    as_of: datetime
+    horizon_end: datetime
+
+
+def prepare(
+    catalogue: Catalogue,
+    rows: pd.DataFrame,
+    *,
+    organisation: str,
+    currency: str,
+    as_of: datetime,
+    settings: Settings,
+    code_version: str,
+) -> Prepared:
+    """Lay out what is known before `as_of`; nothing at or after it is looked at.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    rows : DataFrame
+        Canonical rows (service, metric, at naive UTC, value), at least all before `as_of`.
+    organisation, currency : str
+        As the project file says.
+    as_of : datetime
+        UTC instant.
+    settings : Settings
+    code_version : str
+        Version of this package, for the manifest.
+
+    Raises
+    ------
+    InputError
+        Without any row before `as_of`, or for rows that break a rule.
+    """
+    zones = {name: service.zone for name, service in catalogue.services.items()}
+    known = rows[rows["service"].isin(list(zones)) & rows["metric"].isin(list(catalogue.metrics))]
+    history = build_history(known, catalogue.metrics, zones, as_of)
+    if not history.series:
+        raise InputError(
+            argument="as_of",
+            came=as_of.isoformat(),
+            allowed="an instant after the first ingested row",
+            try_instead="forecasting ingest, then a later --as-of",
+        )
+    promises = tuple(
+        Promise(
+            agreement=agreement,
+            objective=objective,
+            events=events_of(objective, history),
+            coming=_coming(agreement, objective, as_of, settings),
+        )
+        for agreement, objective in catalogue.all_objectives()
+        if agreement is None or _valid(agreement, as_of)
+    )
+    return Prepared(
+        catalogue=catalogue,
+        organisation=organisation,
+        currency=currency,
+        settings=settings,
+        manifest=_manifest(catalogue, history, as_of, settings, code_version),
+        history=history,
+        daily={key: resample_days(series) for key, series in history.series.items()},
+        promises=promises,
+        quality=tuple(assess_quality(series, as_of) for _, series in sorted(history.series.items())),
+        as_of=as_of,
+        horizon_end=max((p.coming[-1].end for p in promises), default=as_of + timedelta(days=settings.horizon_days)),
+    )
+
+
+def _coming(
+    agreement: Agreement | None, objective: Objective, as_of: datetime, settings: Settings
+) -> tuple[Period, ...]:
+    """Return the running window and the next ones inside the horizon and the agreement's validity."""
+    periods = coming_periods(objective.window, as_of=as_of, ahead=settings.windows_ahead)
+    limit = as_of + timedelta(days=settings.horizon_days + 31)
+    until = agreement.valid_until if agreement else None
+    zone = zone_of(objective.window.zone)
+    return periods[:1] + tuple(
+        p for p in periods[1:] if p.end <= limit and (until is None or p.start.astimezone(zone).date() <= until)
+    )
+
+
+def _valid(agreement: Agreement, as_of: datetime) -> bool:
+    """Say whether an agreement applies on the day of `as_of`."""
+    today = as_of.date()
+    return agreement.valid_from <= today and (agreement.valid_until is None or today <= agreement.valid_until)
+
+
+def _manifest(
+    catalogue: Catalogue, history: History, as_of: datetime, settings: Settings, code_version: str
+) -> RunManifest:
+    """Hash what the result depends on."""
+    data = hashlib.sha256()
+    for (service, metric), series in sorted(history.series.items()):
+        data.update(f"{service}\x1f{metric}\x1f{series.start.isoformat()}\x1f{series.step}".encode())
+        data.update(series.values.tobytes())
+    knobs = tuple((name, str(value)) for name, value in sorted(asdict(settings).items()) if name != "jobs")
+    libraries = tuple((name, version(name)) for name in LIBRARIES)
+    fields = [
+        as_of.isoformat(),
+        code_version,
+        catalogue.version,
+        data.hexdigest(),
+        [list(pair) for pair in libraries],
+        [list(pair) for pair in knobs],
+    ]
+    return RunManifest(
+        run_id=hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16],
+        as_of=as_of,
+        seed=settings.seed,
+        paths=settings.paths,
+        code_version=code_version,
+        catalogue_version=catalogue.version,
+        data_version=data.hexdigest(),
+        libraries=libraries,
+        settings=knobs,
+    )

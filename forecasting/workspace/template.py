@@ -1,0 +1,98 @@
+"""The files of a new workspace: a commented project file, a small catalogue and the header of a metric file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PROJECT = """\
+# What the numbers mean and where they are. `forecasting ingest` reads the sources, `forecasting plan` does the rest.
+apiVersion: forecasting/v1
+kind: Project
+metadata: {name: my-services}
+spec:
+  organisation: My organisation
+  currency: EUR
+  zone: Europe/Berlin            # where a date given as --as-of begins
+  catalogue: catalogue
+  metrics:
+    # kind: count (events, add up) | ratio (0 to 1) | non_negative (levels, durations) | real
+    requests: {kind: count, unit: requests, step: 1h, description: Requests in the hour}
+    good_requests: {kind: count, unit: requests, step: 1h, description: Requests answered without error}
+  sources:
+    - {name: requests, path: metrics.csv, layout: long, zone: UTC}   # columns service,metric,at,value
+"""
+
+CATALOGUE = """\
+apiVersion: openslo/v1
+kind: Service
+metadata:
+  name: web-shop
+  displayName: Web shop
+  annotations: {forecasting/zone: Europe/Berlin, forecasting/country: DE}
+spec: {description: The shop that customers order in}
+---
+apiVersion: forecasting/v1
+kind: DemandDriver
+metadata: {name: web-shop-requests}
+spec: {service: web-shop, metric: requests}
+---
+apiVersion: forecasting/v1
+kind: Customer
+metadata: {name: sales}
+spec: {displayName: Sales}
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: web-shop-success, displayName: Successful requests}
+spec:
+  service: web-shop
+  description: Share of requests answered without error
+  indicator:
+    metadata: {name: web-shop-success-ratio}
+    spec:
+      ratioMetric:
+        counter: true
+        good: {metricSource: {type: forecasting, spec: {metric: good_requests}}}
+        total: {metricSource: {type: forecasting, spec: {metric: requests}}}
+  timeWindow: [{duration: 30d, isRolling: true}]
+  budgetingMethod: Occurrences
+  objectives: [{displayName: Success, targetPercent: 99.95}]
+---
+apiVersion: forecasting/v1
+kind: Agreement
+metadata: {name: sla-web-shop}
+spec:
+  kind: SLA
+  version: "1"
+  service: web-shop
+  customer: sales
+  provider: platform
+  promise: 99.9 % of requests succeed in each calendar month.
+  validFrom: 2020-01-01
+  currency: EUR
+  objectives:
+    - name: web-shop-success-sla
+      slo: web-shop-success
+      targetPercent: 99.9
+      window: {calendar: month, zone: Europe/Berlin}
+  credits:
+    feePerPeriod: 10000
+    capPercent: 25
+    tiers: [{belowPercent: 99.9, creditPercent: 5}, {belowPercent: 99.5, creditPercent: 10}]
+  owner: service level manager
+"""
+
+METRICS = "service,metric,at,value\n"
+
+
+def write_template(folder: Path) -> None:
+    """Write the template into a folder; files that exist are kept."""
+    for name, text in (
+        ("forecasting.yaml", PROJECT),
+        ("catalogue/web-shop.yaml", CATALOGUE),
+        ("metrics.csv", METRICS),
+    ):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_text(text, encoding="utf-8")
