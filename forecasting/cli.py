@@ -6,11 +6,13 @@ Exit codes: 0 ok · 1 findings that need attention (with ``--fail-on-findings``)
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from forecasting.workspace import Workspace
 
 SCHEMA_VERSION = 1
+_PIPE_WIDTH = 120
 
 app = typer.Typer(
     name="forecasting",
@@ -41,7 +44,7 @@ AsOfOption = Annotated[
     typer.Option("--as-of", help="Cut-off, ISO date or instant: nothing at or after it is read. Default: end of data."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document on standard output.")]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of every simulation.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of every simulation.")]
 PathsOption = Annotated[int | None, typer.Option("--paths", min=200, max=100_000, help="Sample paths.")]
 JobsOption = Annotated[int | None, typer.Option("--jobs", min=1, max=256, help="Processes.")]
 FailOption = Annotated[bool, typer.Option("--fail-on-findings", help="Exit with 1 when something needs attention.")]
@@ -105,26 +108,38 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(soft_wrap=False)
+def _say(text: str) -> None:
+    """Print one line as it is: no markup, no wrapping, so that paths can be copied."""
+    print(text)  # noqa: T201
 
 
 def _table(title: str, frame: pd.DataFrame, columns: Mapping[str, str], *, rows: int = 60) -> None:
-    """Print chosen columns of a frame as a table; `columns` maps a column to its format: text, %, money, num, day."""
+    """Print chosen columns of a frame as a table; `columns` maps a column to its format.
+
+    The formats are ``text`` (folded where it is long), ``key`` (never folded), ``%``, ``share``, ``money``, ``num``,
+    ``ratio`` and ``day``. Nothing is cut off: what is too long goes on in the next line.
+    """
+    from rich import box
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column, form in columns.items():
-        table.add_column(column.replace("_", " "), justify="left" if form in {"text", "day"} else "right")
+        left = form in {"text", "key", "day"}
+        table.add_column(
+            column.replace("_", " "), justify="left" if left else "right", overflow="fold", no_wrap=form != "text"
+        )
     for record in frame.head(rows).to_dict("records"):
         table.add_row(*(Text(_cell(record[column], form)) for column, form in columns.items()))
-    console = _console()
-    console.print(table)
+    Console(soft_wrap=False, width=_width()).print(table)
     if len(frame) > rows:
-        console.print(f"… {len(frame) - rows} more rows (--json has all, --rows shows more)")
+        _say(f"… {len(frame) - rows} more rows (--json has all, --rows shows more)")
+
+
+def _width() -> int | None:
+    """Return the width of tables where the terminal does not say: in a file or a pipe."""
+    return None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else _PIPE_WIDTH
 
 
 def _cell(value: Any, form: str) -> str:
@@ -138,8 +153,21 @@ def _cell(value: Any, form: str) -> str:
     if form == "money":
         return f"{value:,.0f}"
     if form == "num":
-        return f"{value:.4g}"
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 1 else f"{value:.3g}"
+    if form == "ratio":
+        return f"{value:.2f}"
     return str(value)[:10] if form == "day" else str(value)
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    """Return a probability with its interval, such as ``72 % (46–90)``."""
+    return f"{100 * value:.0f} % ({100 * low:.0f}–{100 * high:.0f})"
+
+
+def _money_unit(frame: pd.DataFrame) -> str:
+    """Return the currency of a frame of results; there is one for a project."""
+    known = sorted({str(c) for c in frame["currency"] if c})
+    return ", ".join(known)
 
 
 @app.callback(invoke_without_command=True)
@@ -165,7 +193,7 @@ def init(
     if as_json:
         _print_json("init", {"workspace": str(made)})
     else:
-        _console().print(f"workspace {made} is ready; next: forecasting ingest -w {made}")
+        _say(f"workspace {made} is ready; next: forecasting ingest -w {made}")
 
 
 @app.command()
@@ -181,7 +209,7 @@ def ingest(workspace: WorkspaceOption = Path("."), as_json: JsonOption = False) 
         return
     for r in reports:
         cleaned = ", ".join(f"{count} {reason}" for reason, count in sorted(r.cleaned.items()))
-        _console().print(
+        _say(
             f"{r.source}: {r.rows_read:,} rows read, {r.rows_new:,} new, {r.rows_known:,} known already"
             + (f"; made missing: {cleaned}" if cleaned else "")
         )
@@ -203,11 +231,12 @@ def attainment(
     if as_json:
         _print_json("attainment", _records(frame))
     else:
+        begun = frame[(frame["total"] > 0) | frame["final"]]
         _table(
-            "Attainment",
-            frame.sort_values(["start", "service"], ascending=[False, True]),
-            {"service": "text", "objective": "text", "period": "text", "good": "money", "total": "money",
-             "value": "share", "target": "share", "status": "text"},
+            "Attainment, latest windows first",
+            begun.sort_values(["start", "service"], ascending=[False, True], kind="stable"),
+            {"service": "text", "objective": "text", "period": "key", "good": "money", "total": "money",
+             "value": "share", "target": "share", "status": "key"},
             rows=rows,
         )  # fmt: skip
     _exit(fail and bool((frame["status"] == "breached").any()))
@@ -235,11 +264,14 @@ def backtest(
     if as_json:
         _print_json("backtest", _records(frame))
         return
+    shown = frame.assign(chosen=["✓" if c else "" for c in frame["chosen"]]).rename(
+        columns={"sql_vs_naive": "SQL", "mase_vs_naive": "MASE", "coverage80": "in 80 %", "coverage95": "in 95 %"}
+    )
     _table(
-        "Back-tests (1 = seasonal naive; lower is better)",
-        frame,
-        {"service": "text", "model": "text", "chosen": "text", "sql_vs_naive": "num", "mase_vs_naive": "num",
-         "coverage80": "%", "coverage95": "%", "cpu_seconds": "num"},
+        "Back-tests: loss of quantiles (SQL) and of the median (MASE), 1 = seasonal naive, lower is better",
+        shown,
+        {"service": "text", "model": "key", "chosen": "key", "SQL": "ratio", "MASE": "ratio",
+         "in 80 %": "%", "in 95 %": "%", "cpu_seconds": "ratio"},
         rows=rows,
     )  # fmt: skip
 
@@ -273,14 +305,18 @@ def forecast(
     if as_json:
         _print_json("forecast", {"model": found.model, "fallback": found.fallback, "slices": _records(frame)})
         return
+    local = frame["at"].dt.tz_convert(found.zone)
+    frame["at"] = local.dt.strftime("%Y-%m-%d %a" if found.step == timedelta(days=1) else "%Y-%m-%d %H:%M %z")
     _table(
-        f"{service}: {found.metric.name} ({found.metric.unit}) by {found.model}",
+        f"{service}: {found.metric.name} ({found.metric.unit}) by {found.model}, {found.zone}",
         frame,
-        {"at": "text", **{c: "num" for c in frame.columns if c == "mean" or c.startswith("q")}},
+        {"at": "key", **{c: "num" for c in frame.columns if c == "mean" or c.startswith("q")}},
         rows=rows,
     )
     if found.choice:
-        _console().print(found.choice.reason)
+        _say(found.choice.reason)
+    if found.fallback:
+        _say(found.fallback)
 
 
 @app.command()
@@ -301,12 +337,15 @@ def risk(
     if as_json:
         _print_json("risk", _records(frame))
     else:
+        triples = zip(frame["probability"], frame["probability_low"], frame["probability_high"], strict=True)
+        shown = frame.assign(**{"P(miss)": [_interval(*t) for t in triples]}).rename(
+            columns={"attainment_p50": "median", "expected_credit": "credit", "expected_loss": "loss"}
+        )
         _table(
-            "Breach risk (90 % interval)",
-            frame.sort_values("probability", ascending=False),
-            {"service": "text", "objective": "text", "period": "text", "target": "share", "probability": "%",
-             "probability_low": "%", "probability_high": "%", "attainment_p50": "share", "expected_credit": "money",
-             "expected_loss": "money", "currency": "text"},
+            f"Breach risk: P(miss) with its 90 % interval, median attainment, expected {_money_unit(frame)}",
+            shown.sort_values("probability", ascending=False, kind="stable"),
+            {"service": "text", "objective": "text", "period": "key", "target": "share", "P(miss)": "key",
+             "median": "share", "credit": "money", "loss": "money"},
             rows=rows,
         )  # fmt: skip
     _exit(fail and bool((frame["probability"] >= space.settings.warn_at).any()))
@@ -329,12 +368,16 @@ def propose(
     if as_json:
         _print_json("propose", _records(frame))
         return
-    shown = [c for c in ("service", "label", "recommended") if c in frame.columns]
+    pairs = zip(frame["probability_before"], frame["probability_after"], strict=True)
+    shown = frame.assign(
+        **{"P(miss)": [f"{_cell(b, '%')} → {_cell(a, '%')}" for b, a in pairs]},
+        advised=["✓" if r else "" for r in frame["recommended"]],
+    ).rename(columns={"cost_over_horizon": "cost", "label": "option"})
     _table(
-        "Options",
-        frame,
-        {**dict.fromkeys(shown, "text"), "probability_before": "%", "probability_after": "%",
-         "cost_over_horizon": "money", "net_benefit": "money", "order_by": "day"},
+        f"Options: ✓ = recommended, P(miss) before → after, {_money_unit(frame)} over the horizon",
+        shown,
+        {"service": "text", "advised": "key", "option": "text", "P(miss)": "key", "cost": "money",
+         "net_benefit": "money", "order_by": "day"},
         rows=rows,
     )  # fmt: skip
 
@@ -388,29 +431,29 @@ def warn(
         found = space.compute(as_of, depth="full", progress=advance)
     if as_json:
         _print_json("warn", [plain(w) for w in found.warnings])
-    else:
+    if out is not None or not as_json:
         JsonLines(out).send(found.warnings)
     space.record(found)
     _exit(fail and bool(found.warnings))
 
 
 @app.command()
-def doctor(workspace: WorkspaceOption = Path("."), fail: FailOption = False, as_json: JsonOption = False) -> None:
+def doctor(
+    workspace: WorkspaceOption = Path("."),
+    as_of: AsOfOption = None,
+    fail: FailOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Look for damage, missing or stale data and wrong versions, and say what to do."""
-    findings = _open(workspace).doctor()
+    findings = _open(workspace).doctor(as_of)
     if as_json:
         from forecasting.adapters._plain import plain
 
         _print_json("doctor", [plain(f) for f in findings])
     else:
-        from rich.text import Text
-
         for f in findings:
-            line = Text("ok   " if f.ok else "LOOK ", style="green" if f.ok else "bold yellow")
-            line.append(f"{f.check}: {f.detail}", style="default")
-            if f.try_instead:
-                line.append(f" → {f.try_instead}", style="italic")
-            _console().print(line)
+            mark = typer.style("ok  ", fg="green") if f.ok else typer.style("LOOK", fg="yellow", bold=True)
+            typer.echo(f"{mark} {f.check}: {f.detail}" + (f" → {f.try_instead}" if f.try_instead else ""))
     _exit(fail and not all(f.ok for f in findings))
 
 
@@ -425,16 +468,39 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=args, standalone_mode=True)
     except ForecastingError as error:
-        if "--json" in args:
-            problems = error.problems if isinstance(error, CatalogueError) else ()
-            document = {
-                "schema_version": SCHEMA_VERSION,
-                "error": error.as_dict(),
-                "problems": [p.as_dict() for p in problems],
-            }
-            print(json.dumps(document, sort_keys=True, ensure_ascii=False))  # noqa: T201
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(error.exit_code)
+        _refuse(error, as_json="--json" in args)
+    except ImportError as error:
+        wrong = ForecastingError(
+            argument="library",
+            came=str(error),
+            allowed="every library of service-forecasting",
+            try_instead="pip install service-forecasting (forecasting doctor lists what is there)"
+            + ("; or --no-mlflow" if (error.name or "").startswith("mlflow") else ""),
+        )
+        _refuse(wrong, as_json="--json" in args)
+    except OSError as error:
+        wrong = ForecastingError(
+            argument="file",
+            came=error.strerror or str(error),
+            allowed="files and folders that can be read and written, and free space",
+            try_instead="check the path, its permissions and the disk",
+            file=None if error.filename is None else os.fsdecode(error.filename),
+        )
+        _refuse(wrong, as_json="--json" in args)
+
+
+def _refuse(error: ForecastingError, *, as_json: bool) -> NoReturn:
+    """Say what was wrong, once for people and, if asked for, once for programs; exit code 2."""
+    if as_json:
+        problems = error.problems if isinstance(error, CatalogueError) else ()
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "error": error.as_dict(),
+            "problems": [p.as_dict() for p in problems],
+        }
+        print(json.dumps(document, sort_keys=True, ensure_ascii=False))  # noqa: T201
+    print(f"error: {error}", file=sys.stderr)  # noqa: T201
+    sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def slug(name: str) -> str:
     """
     folded = unicodedata.normalize("NFKC", name)
     plain = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9._-]+", "-", folded)).strip("-._")[:80].rstrip("-._")
-    if plain == name and plain.split(".")[0].lower() not in _RESERVED:
+    if plain and plain == name and plain.split(".")[0].lower() not in _RESERVED:
         return plain
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{plain}-{digest}" if plain and plain.split(".")[0].lower() not in _RESERVED else f"x-{digest}"

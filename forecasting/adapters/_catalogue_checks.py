@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from forecasting.adapters._catalogue_documents import Reference
+from forecasting.adapters._catalogue_draft import Reference
 from forecasting.adapters._fields import listed, nearest
 from forecasting.terms.errors import ForecastingError, InputError
 

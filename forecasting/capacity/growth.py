@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 TREND_DAYS = 365
 """Days of history a line is fitted to: a year, so that seasons do not pass for growth."""
+FACTOR_DAYS = 540
+"""Days of history below which growth by a factor and by an amount cannot be told apart."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,6 +90,34 @@ def linear_trend(days: NDArray[np.float64], values: NDArray[np.float64]) -> Line
     )
 
 
+def grows_by_factor(days: NDArray[np.float64], values: NDArray[np.float64]) -> bool:
+    """Tell whether a stock grows by a constant factor rather than by a constant amount.
+
+    Both lines are fitted to all but the last quarter of history and judged on that quarter; the factor has to halve
+    the squared error there, since it promises more the further one looks. Histories under 18 months, or with values
+    that are not positive, are never told apart.
+
+    Parameters
+    ----------
+    days, values : ndarray
+        Shape (n,): days in order, and the level on each.
+
+    Examples
+    --------
+    >>> day = np.arange(1000.0)
+    >>> grows_by_factor(day, 500 * 1.001**day), grows_by_factor(day, 500 + 0.5 * day)
+    (True, False)
+    """
+    if len(values) < FACTOR_DAYS or values.min() <= 0:
+        return False
+    kept = days < days[-1] - (days[-1] - days[0]) / 4
+    errors = []
+    for forward, back in ((np.asarray, np.asarray), (np.log, np.exp)):
+        slope, start = np.polyfit(days[kept] - days[0], forward(values[kept]), 1)
+        errors.append(float(np.mean((back(start + slope * (days[~kept] - days[0])) - values[~kept]) ** 2)))
+    return errors[1] < errors[0] / 2
+
+
 def _spread(grid: NDArray[np.float64], lag: int) -> float:
     """Mean square of the changes over `lag` days; 0 where none was observed."""
     change = grid[lag:] - grid[:-lag]
@@ -98,9 +128,11 @@ def _spread(grid: NDArray[np.float64], lag: int) -> float:
 def extend_growth(forecast: Forecast, history: Series, *, as_of: datetime, horizon: int) -> Forecast | Excuse:
     """Continue the daily paths of a stock in straight lines, so that far run-outs are seen.
 
-    Every path goes on from its own level (mean of its last 7 days) with a slope drawn from that of the history's last
-    year and its standard error, and strays from it as history did: shocks that stay, and noise that passes (both
-    normal). Growth that will bend (saturation, a new customer) is not in it: that is what scenarios are for.
+    Where history fits growth by a constant factor better (see `grows_by_factor`), the lines are straight in the
+    logarithm. Every path goes on from its own level (mean of its last 7 days) with a slope drawn from that of the
+    history's last year and its standard error, and strays from it as history did: shocks that stay, and noise
+    that passes (both normal). Growth that will bend (saturation, a new customer) is not in it: that is what scenarios
+    are for.
 
     Parameters
     ----------
@@ -143,22 +175,28 @@ def extend_growth(forecast: Forecast, history: Series, *, as_of: datetime, horiz
     use = daily_use(history, as_of=as_of)
     if isinstance(use, Excuse):
         return use
+    days = use.days.astype(np.float64)
+    by_factor = grows_by_factor(days, use.level)
+    values = np.log(use.level) if by_factor else use.level
     recent = use.days > use.days[-1] - TREND_DAYS
-    line = linear_trend(use.days[recent].astype(np.float64), use.level[recent])
+    line = linear_trend(days[recent], values[recent])
     rng = np.random.default_rng((forecast.seed, 0x6120))
     paths = len(forecast.paths)
     slopes = line.slope + line.slope_error * rng.standard_normal((paths,))
     window = min(7, forecast.horizon)
-    level = np.asarray(forecast.paths[:, -window:].mean(axis=1), dtype=np.float64)
+    ends = np.asarray(forecast.paths[:, -window:], dtype=np.float64)
+    level = (np.log(np.maximum(ends, use.level.min())) if by_factor else ends).mean(axis=1)
     ahead = np.arange(1, more + 1) + (window - 1) / 2
     wander = np.cumsum(line.daily_shock * rng.standard_normal((paths, more)), axis=1)
     noise = line.noise * rng.standard_normal((paths, more))
     longer = level[:, None] + slopes[:, None] * ahead[None, :] + wander + noise
+    if by_factor:
+        longer = np.exp(longer)
     low, high = forecast.metric.kind.bounds
     if low is not None or high is not None:
         longer = np.clip(longer, low, high)
     return dataclasses.replace(
         forecast,
         paths=np.concatenate([forecast.paths, longer], axis=1),
-        model=f"{forecast.model}, then straight-line growth",
+        model=f"{forecast.model}, then {'growth by a constant factor' if by_factor else 'straight-line growth'}",
     )

@@ -20,6 +20,8 @@ RECENT_DAYS = 56
 """Days that count as the recent past: eight weeks, so that each weekday is seen eight times."""
 MINIMUM_DAYS = 14
 """Days with data among the recent ones below which nothing is said."""
+SUSTAINED_DAYS = 28
+"""Days over whose busy days capacity has to last: four weeks."""
 COMPLETE = 0.9
 """A day counts where it has at least this share of the observed slices of the median day."""
 
@@ -70,6 +72,36 @@ class PeakProfile:
             seen = self.factors[(first.weekday() + i) % 7]
             peaks[:, i] = levels[:, i] * seen[rng.integers(0, len(seen), size=len(levels))]
         return peaks
+
+
+def sustained_peaks(history: NDArray[np.float64], paths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the peak that counts on each coming day: the 95 % quantile of the daily peaks of the four weeks up to it.
+
+    One day's peak among hundreds of days on a path is an extreme, and grows with the horizon; capacity is short when
+    busy days are short of it, which is also how use now is measured.
+
+    Parameters
+    ----------
+    history : ndarray, shape (n,)
+        Daily peaks up to the cut-off.
+    paths : ndarray, shape (n_paths, days)
+        Daily peaks of the coming days.
+
+    Examples
+    --------
+    >>> sustained_peaks(np.full(28, 10.0), np.array([[99.0, 10.0, 99.0]])).round(1)
+    array([[10., 10., 99.]])
+    """
+    before = history[-(SUSTAINED_DAYS - 1) :]
+    joined = np.concatenate([np.broadcast_to(before, (len(paths), len(before))), paths], axis=1)
+    width = min(SUSTAINED_DAYS, joined.shape[1])
+    windows = np.lib.stride_tricks.sliding_window_view(joined, width, axis=1)
+    # The second highest of 28 is the smallest value that at least 95 % of the days do not exceed.
+    rank = width - 1 - width // 20
+    sustained = np.partition(windows, rank, axis=2)[:, :, rank]
+    missing = paths.shape[1] - sustained.shape[1]
+    lead = np.broadcast_to(sustained[:, :1], (len(paths), max(missing, 0)))
+    return np.concatenate([lead, sustained], axis=1)[:, -paths.shape[1] :]
 
 
 def daily_use(use: Series, *, as_of: datetime, interval: timedelta | None = None) -> DailyUse | Excuse:

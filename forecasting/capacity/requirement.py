@@ -19,6 +19,7 @@ from forecasting.capacity.headroom import (
     forecast_days,
     order_date,
     passage_date,
+    sustained_peaks,
 )
 from forecasting.capacity.headroom import peak_profile as learn_profile
 from forecasting.capacity.models import CAPACITY_MODELS
@@ -95,9 +96,10 @@ def assess(
 
     Notes
     -----
-    With recurrent peaks each day's peak is the day's forecast × a peak factor of that weekday, and the limit is passed
-    on the first day whose peak is above it; a stock passes on the first day at or above it. Quantities are pooled over
-    the horizon on each path first, then a quantile is taken, then it is turned into units, and rounded last. Because
+    With recurrent peaks each day's peak is the day's forecast × a peak factor of that weekday; what counts on a day is
+    the 95 % quantile of the peaks of the four weeks up to it (`sustained_peaks`), and the limit is passed on the first
+    day on which that is above it. A stock passes on the first day at or above it. Quantities are pooled over the
+    horizon on each path first, then a quantile is taken, then it is turned into units, and rounded last. Because
     service level falls with demand, the units at the 90 % quantile of demand are enough with probability 0.9.
     """
     days = _same_metric(resource, use_history, forecast, as_of)
@@ -111,6 +113,8 @@ def assess(
     step = model.interval or use_history.step
     measured, demand, profile = _daily_demand(history, forecast, days, today, model, step, peak_profile)
     recent = measured[len(measured) - len(history.recent(today).days) :]
+    if model.recurrent:
+        demand = sustained_peaks(measured, demand)
     demand_now = float(np.quantile(recent, 0.95)) if model.recurrent else float(measured[-1])
     if demand_now <= 0:
         return Excuse(

@@ -128,7 +128,10 @@ def build_warnings(
     -------
     tuple of EarlyWarning
         State ``new`` where no warning stood before, ``standing`` where one did, ``breached`` where the miss is
-        settled. A settled window that is met is never warned of.
+        settled. A settled window that is met is never warned of. Of an objective's open windows only the first one
+        that calls for it is warned of: the later ones follow from it, and ten warnings are read by nobody. An
+        objective outside any agreement is warned of from the start of its window: before, there is no customer to
+        tell and nothing is owed.
 
     Raises
     ------
@@ -148,12 +151,16 @@ def build_warnings(
     found = []
     for outlook in outlooks:
         for objective in outlook.objectives:
-            for risk in objective.risks:
+            for risk in sorted(objective.risks, key=lambda r: r.period.start):
                 key = warning_id(risk.service, risk.objective, risk.period)
                 before = previous.get(key)
+                if objective.agreement is None and risk.period.start > as_of:
+                    continue
                 lost = risk.decided and risk.probability >= 0.5
                 if lost or (not risk.decided and is_warned(risk.probability, warn_at, before)):
                     found.append(_Candidate(outlook=outlook, objective=objective, risk=risk, id=key, previous=before))
+                    if not risk.decided:
+                        break
     costly_from = _costly_from([risk for o in outlooks for x in o.objectives for risk in x.risks])
     made = [
         _warning(c, outlooks, proposals, as_of=as_of, costly_from=costly_from, track=track_record, customers=customers)
@@ -286,7 +293,7 @@ def _actions(proposals: Sequence[Proposal], period: Period, last_day: date) -> t
         other = p.period is not None and p.period != period
         for i, o in enumerate(p.options):
             if _in_time(o, last_day):
-                label = f"{o.label} (P stated for {p.period.label})" if other and p.period else o.label
+                label = f"{o.label}, P stated for {p.period.label}" if other and p.period else o.label
                 ranked.append((i != p.recommended, o.probability_after, o.cost_over_horizon, label))
     made: dict[str, RankedAction] = {}
     for _, after, cost, label in sorted(ranked):

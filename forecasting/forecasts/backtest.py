@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecasting.forecasts.base import ForecastContext, ForecastModel
-from forecasting.forecasts.calibrate import ErrorTable, calibrate, error_unit, slice_spread
+from forecasting.forecasts.calibrate import ErrorTable, calibrate, carry_forward, error_unit, season_mean, slice_spread
 from forecasting.forecasts.context import cut_context
 from forecasting.forecasts.guard import guarded_forecast
 from forecasting.forecasts.scores import LEVELS, coverage, naive_scale, sql
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 REFERENCE_ORIGINS = 60
 """Origins of the unfitted reference, at most."""
+FEW_ORIGINS = 8
+"""Below this many trajectories the reference says nothing about a steady drift or about spread."""
 NAIVE = "seasonal_naive"
 
 
@@ -111,10 +113,20 @@ def reference_errors(
         forecast = np.resize(np.median(past, axis=0), horizon)
         unit = error_unit(forecast, _level(context.values[:origin], season), season, series.metric.kind)
         errors[row] = (padded[origin : origin + horizon] - forecast) / unit
+    if len(origins) >= FEW_ORIGINS:  # a steady drift is no surprise; what is left of it is
+        errors -= _steady_drift(carry_forward(errors), season, (n - first) / horizon)
     length = len(context.local)
     spread = slice_spread(ErrorTable(origins=origins, errors=errors), season, context.near_holiday, length)
     slots = np.minimum(origins[:, None] + np.arange(horizon), length - 1)
     return ErrorTable(origins=origins, errors=errors / spread[slots]), spread
+
+
+def _steady_drift(errors: NDArray[np.float64], season: int, windows: float) -> NDArray[np.float64]:
+    """Mean error by horizon as far as it is clearly not chance, shape (horizon,); `windows` do not overlap."""
+    mean = season_mean(errors.mean(axis=0), season)
+    chance = float(errors.var(axis=0).mean()) / max(windows, 1.0)
+    signal = float(np.mean(mean**2))
+    return mean * max(0.0, 1.0 - 4.0 * chance / signal) if signal > 0 else mean
 
 
 def run_backtest(

@@ -92,6 +92,19 @@ def season_mean(values: NDArray[np.float64], season: int) -> NDArray[np.float64]
     return np.asarray(means[..., index], dtype=np.float64)
 
 
+def carry_forward(errors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return trajectories with unknown errors replaced by the last known one of the row (0 before the first).
+
+    Examples
+    --------
+    >>> carry_forward(np.array([[np.nan, 1.0, np.nan]]))
+    array([[0., 1., 1.]])
+    """
+    known = ~np.isnan(errors)
+    last = np.maximum.accumulate(np.where(known, np.arange(errors.shape[1]), 0), axis=1)
+    return np.nan_to_num(np.take_along_axis(errors, last, axis=1))
+
+
 def slice_spread(table: ErrorTable, season: int, near_holiday: NDArray[np.bool_], length: int) -> NDArray[np.float64]:
     """Return how much more than usual the outcome of each slice scatters, shape (length,), around 1.
 
@@ -225,8 +238,8 @@ def calibrate(
     Notes
     -----
     Split conformal prediction (Vovk et al. 2005; Lei et al. 2018) with weights (Barber et al. 2023): levels are spread
-    by the factor (1 + 1/n_eff), n_eff being the effective number of windows that do not overlap: errors within one
-    window share a level and count as one, and old windows count less (Kish 1965).
+    by the factor (1 + 1/n_eff), n_eff being the effective number of independent errors: old windows count
+    less, and errors within one window count as one as far as they share a level (design effect, Kish 1965).
 
     Examples
     --------
@@ -257,19 +270,24 @@ def calibrate(
     typical = float(weighted_quantiles(np.abs(pooled), weight, np.array([0.9]))[0])
     if typical > 0:  # one broken reading must not decide the tails
         pooled = np.clip(pooled, -WINSOR * typical, WINSOR * typical)
-    effective = _effective_windows(own, reference, now, half_life)
+    effective = _effective_windows(own, reference, season, now, half_life)
     levels = np.clip(0.5 + (GRID - 0.5) * (1 + 1 / effective), 0, 1)
     quantiles = weighted_quantiles(pooled, weight, levels)
     middle = float(np.interp(0.5, GRID, quantiles))
     return ErrorDistribution(quantiles=quantiles - (1 - BIAS_KEPT) * middle, growth=growth, ratio=ratio)
 
 
-def _effective_windows(own: ErrorTable, reference: ErrorTable, now: int, half_life: float) -> float:
-    """Kish's effective number of windows that do not overlap, at least 2."""
+def _effective_windows(own: ErrorTable, reference: ErrorTable, season: int, now: int, half_life: float) -> float:
+    """Effective number of independent errors: windows that do not overlap times independent errors within one."""
     width = max(table.errors.shape[1] for table in (own, reference))
     first = min(int(table.origins.min()) for table in (own, reference) if len(table.origins))
     weights = 0.5 ** (np.arange(width, now - first + 1, max(width, 1)) / half_life)
-    return max(2.0, float(weights.sum() ** 2 / (weights**2).sum())) if len(weights) else 2.0
+    windows = max(2.0, float(weights.sum() ** 2 / (weights**2).sum())) if len(weights) else 2.0
+    table = reference if len(reference.errors) else own
+    trajectories = carry_forward(table.errors)
+    total = float(np.mean(trajectories**2))
+    shared = float(np.mean(season_mean(trajectories, season) ** 2))
+    return windows * float(np.clip(total / shared, 1.0, width)) if shared > 0 else windows
 
 
 def _size_ratio(own: ErrorTable, reference: ErrorTable, growth: NDArray[np.float64]) -> float:
@@ -286,6 +304,6 @@ def _size_ratio(own: ErrorTable, reference: ErrorTable, growth: NDArray[np.float
     a, b = float(np.nanmean(mine)), float(np.nanmean(theirs))
     if not np.isfinite(a + b + prior) or b + prior <= 0:
         return 1.0
-    strength = 1.0 / (len(own.origins) + 1)
-    ratio = (a + strength * prior) / (b + strength * prior)
-    return float(np.clip(ratio, 0.25, 4.0))
+    small = 1e-3 * (b + prior)  # a model without any error keeps a thousandth
+    trust = len(own.origins) / (len(own.origins) + 1)
+    return float(np.clip(((a + small) / (b + small)) ** trust, 0.02, 10.0))

@@ -9,7 +9,7 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
-from forecasting.forecasts.backtest import NAIVE, Backtest, own_errors, reference_errors, run_backtest
+from forecasting.forecasts.backtest import FEW_ORIGINS, NAIVE, Backtest, own_errors, reference_errors, run_backtest
 from forecasting.forecasts.base import ForecastContext
 from forecasting.forecasts.bounds import clip_to_kind
 from forecasting.forecasts.calibrate import ErrorTable, calibrate, error_unit
@@ -25,8 +25,6 @@ from forecasting.terms.history import Series
 
 LEAST_OBSERVATIONS = 3
 """Observations without which nothing is said."""
-FEW_ORIGINS = 8
-"""Below this many trajectories of the reference, the differences between values say how sure a forecast is."""
 MAX_HORIZON = 20_000
 """Slices ahead at most."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecasting.forecasts.calibrate import GRID, ErrorDistribution, ErrorTable, season_mean
+from forecasting.forecasts.calibrate import GRID, ErrorDistribution, ErrorTable, carry_forward, season_mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,7 +87,7 @@ def _drift(
     length = min(t.errors.shape[1] for t, _ in tables)
     slow, weight = [], []
     for table, scale in tables:
-        rows = season_mean(np.nan_to_num(table.errors[:, :length]), season) * scale
+        rows = season_mean(carry_forward(table.errors[:, :length]), season) * scale
         slow.append(rows)
         share = 0.5 ** (np.maximum(now - table.origins, 0) / half_life)
         weight.append(share / share.sum())
@@ -121,7 +121,7 @@ def _fast(
     """Fast part: blocks of past errors around their season mean, in phase, shape (n_paths, horizon)."""
     if not len(table.errors):
         return np.zeros((n_paths, horizon))
-    rows = np.nan_to_num(table.errors)
+    rows = carry_forward(table.errors)
     rows = rows - season_mean(rows, season)
     length = rows.shape[1]
     phases = (table.origins[:, None] + np.arange(length)) % season

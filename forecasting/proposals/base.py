@@ -46,6 +46,8 @@ class Problem:
     zone: str
     """IANA zone of the local dates."""
     currency: str
+    past_missed: float | None
+    """Share of the judged past windows that were missed, 0 to 1; None where none was judged."""
     resimulate: Resimulate
     reassess: Reassess
 

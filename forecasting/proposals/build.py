@@ -76,8 +76,8 @@ def _recommend(problem: Problem, options: Sequence[Option]) -> Option:
 
     A resource that runs out is judged by probability, since no loss is known for it: the cheapest option that
     brings P(exhausted) to a tenth, where doing nothing leaves it above. Otherwise the highest expected net benefit
-    wins, if it is positive; a softer target only where nothing that helps the customer pays and the target is
-    missed more often than met.
+    wins, if it is positive; a softer target only where nothing that helps the customer pays, at least half of the past
+    windows were missed and every coming one is more likely missed than met.
     """
     nothing = next(o for o in options if o.kind == "accept_risk")
     if problem.requirement is not None:
@@ -89,10 +89,12 @@ def _recommend(problem: Problem, options: Sequence[Option]) -> Option:
     real = [o for o in options if o.kind not in {"accept_risk", "change_target"} and o.net_benefit > 0]
     if real:
         return max(real, key=lambda o: o.net_benefit)
-    coming = [r for r in problem.risks if r.period.start >= problem.as_of]
+    coming = [r for r in problem.risks if r.period.start > problem.as_of]
     softer = [o for o in options if o.kind == "change_target" and o.net_benefit > 0]
-    if softer and sum(r.probability > 0.5 for r in coming) >= 2:
-        return max(softer, key=lambda o: o.net_benefit)
+    missed = problem.past_missed
+    structural = missed is not None and missed >= 0.5 and all(r.probability >= 0.5 for r in coming)
+    if softer and structural:
+        return min(softer, key=lambda o: o.net_benefit)  # the smallest concession that is safe enough
     return nothing
 
 
@@ -136,7 +138,7 @@ def _problem_text(problem: Problem) -> str:
     assert worst is not None
     assert objective is not None
     return (
-        f"{problem.service} misses {100 * objective.target.normalize():f} % in {worst.period.label} with probability "
+        f"{problem.service} misses {(100 * objective.target).normalize():f} % in {worst.period.label} with probability "
         f"{worst.probability:.0%} ({worst.probability_low:.0%} to {worst.probability_high:.0%})"
     )
 
@@ -199,4 +201,4 @@ def _success(problem: Problem) -> str:
     worst, objective = problem.worst, problem.objective
     assert worst is not None
     assert objective is not None
-    return f"{objective.name} reaches {100 * objective.target.normalize():f} % in {worst.period.label}"
+    return f"{objective.name} reaches {(100 * objective.target).normalize():f} % in {worst.period.label}"

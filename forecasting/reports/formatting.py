@@ -197,11 +197,15 @@ def points(margin: Decimal | float | None, *, because: str = "there was no traff
 def money(amount: float | Decimal, currency: str, price_date: date | None = None, *, tone: Tone = "plain") -> Cell:
     """Return a sum of money in whole units (two decimals below 100), with its currency.
 
+    An empty `currency` means that no agreement puts a price on it.
+
     Examples
     --------
     >>> money(1234567.4, "USD", date(2013, 1, 1)).text, money(-12.5, "EUR").text, money(0, "EUR").text
     ('USD 1,234,567', 'EUR \u221212.50', 'EUR 0')
     """
+    if not currency:
+        return Cell(text="none agreed", tone="muted")
     if not math.isfinite(amount):
         return missing("no sum was computed")
     value = float(amount)

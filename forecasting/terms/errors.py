@@ -52,6 +52,10 @@ class ForecastingError(Exception):
         where = "" if self.file is None else f"{self.file}:{self.line}: " if self.line else f"{self.file}: "
         return f"{where}{self.argument}: got {shown}; allowed: {self.allowed}; try: {self.try_instead}"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments: without this an error raised in another process could not come back.
+        return _restored, (type(self), dict(self.__dict__))
+
     def as_dict(self) -> dict[str, object]:
         """Return the error as plain values, for ``--json``."""
         return {
@@ -62,6 +66,14 @@ class ForecastingError(Exception):
             "file": self.file,
             "line": self.line,
         }
+
+
+def _restored(kind: type[ForecastingError], state: dict[str, object]) -> ForecastingError:
+    """Make an error again from what it held."""
+    error = kind.__new__(kind)
+    error.__dict__.update(state)
+    error.args = (str(error),)
+    return error
 
 
 class InputError(ForecastingError):

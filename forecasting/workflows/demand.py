@@ -8,7 +8,6 @@ from datetime import timedelta
 
 from forecasting.forecasts.engine import ForecastTask, forecast_batch
 from forecasting.ports import Executor
-from forecasting.terms.catalogue import GrowingStockModel
 from forecasting.terms.errors import Excuse
 from forecasting.terms.forecast import Forecast
 from forecasting.terms.history import Series
@@ -16,6 +15,8 @@ from forecasting.terms.service_level import RatioIndicator
 from forecasting.workflows.prepare import Prepared
 
 Key = tuple[str, str]
+BACKTEST_DAYS = 31
+"""Days scored at each origin of a back-test: a month, as most agreements count."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,7 +35,7 @@ def wanted(prepared: Prepared) -> dict[Key, int]:
     """Return each daily series to forecast with its horizon in local days.
 
     These are the demand drivers, the totals of ratio objectives (traffic weighs the days of a window) and the use
-    of every resource; growing stocks look further ahead.
+    of every resource. Growing stocks are continued beyond the horizon by `forecasting.capacity.growth`.
     """
     settings = prepared.settings
     reach = -(-(prepared.horizon_end - prepared.as_of) // timedelta(days=1)) + 2
@@ -46,9 +47,7 @@ def wanted(prepared: Prepared) -> dict[Key, int]:
         if isinstance(promise.objective.indicator, RatioIndicator):
             keys[(promise.objective.service, promise.objective.indicator.total)] = near
     for resource in prepared.catalogue.resources:
-        key = (resource.metric_service, resource.metric)
-        far = settings.stock_horizon_days if isinstance(resource.model, GrowingStockModel) else near
-        keys[key] = max(keys.get(key, 0), far)
+        keys[(resource.metric_service, resource.metric)] = near
     return keys
 
 
@@ -108,7 +107,7 @@ def _task(
         n_paths=settings.paths,
         seed=settings.seed,
         origins=settings.origins,
-        backtest_horizon=min(horizon, 31) if horizon <= 2 * settings.horizon_days else None,
+        backtest_horizon=min(horizon, BACKTEST_DAYS),
         half_life_days=settings.error_half_life_days,
         mean_block_days=settings.mean_block_days,
         timer=timer,

@@ -156,6 +156,7 @@ def problems(run: Outlooks, needs: Sequence[Requirement]) -> list[Problem]:
                 horizon_end=prepared.horizon_end,
                 zone=promise.objective.window.zone,
                 currency=prepared.currency,
+                past_missed=_past_missed(outlook),
                 resimulate=_resimulator(run, promise, len(outlook.attainments) - 1),
                 reassess=_no_reassess,
             )
@@ -176,12 +177,23 @@ def problems(run: Outlooks, needs: Sequence[Requirement]) -> list[Problem]:
                 horizon_end=need.horizon_end,
                 zone=catalogue.services[need.service].zone,
                 currency=prepared.currency,
+                past_missed=None,
                 resimulate=_no_resimulation,
                 reassess=_reassessor(run),
             )
         )
     found.sort(key=lambda p: (-_at_stake(p), -p.probability, p.service))
     return found
+
+
+def _past_missed(outlook: ObjectiveOutlook) -> float | None:
+    """Return the share of judged past windows that were missed."""
+    judged = [
+        a.status is AttainmentStatus.BREACHED
+        for a in outlook.attainments
+        if a.final and a.status in (AttainmentStatus.MET, AttainmentStatus.BREACHED)
+    ]
+    return sum(judged) / len(judged) if judged else None
 
 
 def _at_stake(problem: Problem) -> float:

@@ -21,7 +21,7 @@ WARM_DAYS = 90
 """Days of history before the first replayed statement."""
 _LONGEST = 40
 """Windows longer than this many days leave too few of them to score."""
-_MOST_DECISION_TIMES = 120
+_MOST_DECISION_TIMES = 96
 """Decision times replayed at most, the latest ones."""
 
 PROTOCOL = (

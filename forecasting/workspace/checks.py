@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from forecasting.terms.errors import ForecastingError
+from forecasting.terms.errors import Excuse, ForecastingError
+from forecasting.terms.history import SeriesQuality
 
 if TYPE_CHECKING:
     from forecasting.workspace.workspace import Finding, Workspace
@@ -19,7 +22,7 @@ LIBRARIES = (
 )  # fmt: skip
 
 
-def check_workspace(workspace: Workspace) -> tuple[Finding, ...]:
+def check_workspace(workspace: Workspace, as_of: str | date | datetime | None = None) -> tuple[Finding, ...]:
     """Return every check with its result; nothing is changed."""
     return (
         _python(),
@@ -27,7 +30,7 @@ def check_workspace(workspace: Workspace) -> tuple[Finding, ...]:
         *_zones(workspace),
         _metrics(workspace),
         _ledger(workspace),
-        *_series(workspace),
+        *_series(workspace, as_of),
         _writable(workspace.root),
     )
 
@@ -66,7 +69,7 @@ def _zones(workspace: Workspace) -> list[Finding]:
             ZoneInfo(name)
         except ZoneInfoNotFoundError:
             bad.append(name)
-    detail = f"no data for {', '.join(bad)}" if bad else f"{len(names)} zones known"
+    detail = f"no data for {', '.join(bad)}" if bad else f"data for {', '.join(sorted(names))}"
     return [_finding("time zones", not bad, detail, "pip install tzdata")]
 
 
@@ -93,46 +96,20 @@ def _ledger(workspace: Workspace) -> Finding:
     return _finding("ledger", not damages, detail, "restore it from a backup: a row was changed after it was written")
 
 
-def _series(workspace: Workspace) -> list[Finding]:
+def _series(workspace: Workspace, as_of: str | date | datetime | None) -> list[Finding]:
     """Check that what the catalogue names is there, and fresh."""
     if not workspace.metrics.path.exists():
         return []
     try:
-        prepared = workspace.prepare(None)
+        prepared = workspace.prepare(as_of)
     except ForecastingError as error:
         return [_finding("series", False, str(error), error.try_instead)]
-    findings = []
-    for promise in prepared.promises:
-        from forecasting.terms.errors import Excuse
-
-        if isinstance(promise.events, Excuse):
-            findings.append(
-                _finding(
-                    f"objective {promise.objective.name}",
-                    False,
-                    promise.events.reason,
-                    promise.events.what_would_help,
-                )
-            )
-    for quality in prepared.quality:
-        if quality.stale_slices > 24:
-            findings.append(
-                _finding(
-                    f"{quality.metric} of {quality.service}",
-                    False,
-                    f"stale: no value in the last {quality.stale_slices} slices, since {quality.last.isoformat()}",
-                    "check the source",
-                )
-            )
-        elif quality.coverage < 0.95:
-            findings.append(
-                _finding(
-                    f"{quality.metric} of {quality.service}",
-                    False,
-                    f"{quality.missing} of {quality.rows} slices are missing",
-                    "check the source; windows below 95 % coverage are judged by their interval",
-                )
-            )
+    findings = [
+        _finding(f"objective {p.objective.name}", False, p.events.reason, p.events.what_would_help)
+        for p in prepared.promises
+        if isinstance(p.events, Excuse)
+    ]
+    findings += _freshness(prepared.quality, {n: m.step for n, m in workspace.catalogue.metrics.items()})
     without = sorted(set(workspace.catalogue.services) - {a.service for a in workspace.catalogue.agreements})
     if without:
         findings.append(
@@ -140,6 +117,30 @@ def _series(workspace: Workspace) -> list[Finding]:
         )
     if not findings:
         findings.append(_finding("series", True, f"{len(prepared.quality)} series, all objectives have fresh data"))
+    return findings
+
+
+def _freshness(quality: Sequence[SeriesQuality], steps: dict[str, timedelta]) -> list[Finding]:
+    """Return what is stale or has holes; services whose metric stopped at the same time share a line."""
+    stale: dict[tuple[str, datetime, int], list[str]] = {}
+    findings = []
+    for q in quality:
+        if q.stale_slices > 1 and q.stale_slices * steps[q.metric] > timedelta(days=1):
+            stale.setdefault((q.metric, q.last, q.stale_slices), []).append(q.service)
+        elif q.coverage < 0.95:
+            findings.append(
+                _finding(
+                    f"{q.metric} of {q.service}",
+                    False,
+                    f"{q.missing} of {q.rows} slices are missing",
+                    "check the source; windows below 95 % coverage are judged by their interval",
+                )
+            )
+    for (metric, last, slices), services in stale.items():
+        detail = f"stale: no value in the last {slices} slices; the last one is of {last:%Y-%m-%d %H:%M} UTC"
+        findings.append(
+            _finding(f"{metric} of {', '.join(services)}", False, detail, "check its source, then ingest again")
+        )
     return findings
 
 

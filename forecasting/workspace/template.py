@@ -85,8 +85,10 @@ spec:
 METRICS = "service,metric,at,value\n"
 
 
-def write_template(folder: Path) -> None:
-    """Write the template into a folder; files that exist are kept."""
+def write_template(folder: Path, *, replace: bool = False) -> None:
+    """Write the template into a folder; files that exist are kept unless they are to be replaced."""
+    if replace:
+        drop_documents(folder, "catalogue")
     for name, text in (
         ("forecasting.yaml", PROJECT),
         ("catalogue/web-shop.yaml", CATALOGUE),
@@ -94,5 +96,14 @@ def write_template(folder: Path) -> None:
     ):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
+        if replace or not path.exists():
             path.write_text(text, encoding="utf-8")
+
+
+def drop_documents(folder: Path, catalogue: str) -> None:
+    """Remove the documents of a catalogue that is replaced: they would speak of services that are gone."""
+    if (folder / catalogue).resolve() == folder.resolve():
+        return  # a catalogue in the workspace's own folder: what else lies there is not ours to remove
+    for old in sorted((folder / catalogue).rglob("*")):
+        if old.suffix in (".yaml", ".yml") and old.is_file():
+            old.unlink()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 PROJECT_FILE = "forecasting.yaml"
 STATE_FOLDER = ".forecasting"
 REPORT_FOLDER = "reports"
+_INSTANT = "%Y-%m-%dT%H%M%S%z"
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +46,7 @@ class PlanResult:
 
     plan: Plan
     files: Mapping[str, str]
-    """Path by form: html, markdown, json, csv, warnings and, where kept, mlflow."""
+    """Path by form: html, markdown, json, csv, warnings (where there are any) and, where kept, mlflow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,12 +145,17 @@ class Workspace:
         """
         if as_of is None:
             return self._end_of_data()
-        if isinstance(as_of, str):
-            as_of = _parsed(as_of)
-        if isinstance(as_of, datetime):
-            local = as_of if as_of.tzinfo else as_of.replace(tzinfo=ZoneInfo(self.project.zone))
-            return local.astimezone(UTC)
-        return datetime(as_of.year, as_of.month, as_of.day, tzinfo=ZoneInfo(self.project.zone)).astimezone(UTC)
+        day = _parsed(as_of) if isinstance(as_of, str) else as_of
+        if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+            raise InputError(
+                argument="as_of",
+                came=str(as_of),
+                allowed=f"a year from {_FIRST_YEAR} to {_LAST_YEAR}",
+                try_instead="the date as YYYY-MM-DD",
+            )
+        local = day if isinstance(day, datetime) else datetime(day.year, day.month, day.day)  # noqa: DTZ001
+        zoned = local if local.tzinfo else local.replace(tzinfo=ZoneInfo(self.project.zone))
+        return zoned.astimezone(UTC)
 
     def _end_of_data(self) -> datetime:
         rows = self._rows(None)
@@ -225,17 +233,19 @@ class Workspace:
         )
 
     def _previous(self, as_of: datetime) -> dict[str, float]:
-        """Return P(breach) of the warnings of earlier cut-offs, the latest for each."""
-        found: dict[str, tuple[datetime, float]] = {}
+        """Return P(breach) of the warnings that stood after the last run with an earlier cut-off."""
         if not self.ledger.path.exists():
             return {}
+        runs = [entry for entry in self.ledger.entries("run", as_of=as_of) if entry.as_of < as_of]
+        if not runs:
+            return {}
+        last = max(runs, key=lambda entry: (entry.as_of, entry.sequence))
+        found = {}
         for entry in self.ledger.entries("warning", as_of=as_of):
             probability = entry.payload.get("probability")
-            if entry.as_of < as_of and isinstance(probability, float | int):
-                known = found.get(entry.key)
-                if known is None or known[0] <= entry.as_of:
-                    found[entry.key] = (entry.as_of, float(probability))
-        return {key: value for key, (_, value) in found.items()}
+            if entry.as_of == last.as_of and isinstance(probability, float | int):
+                found[entry.key] = float(probability)
+        return found
 
     def forecast(
         self,
@@ -326,8 +336,8 @@ class Workspace:
         from forecasting.adapters.sinks import CsvFrames, HtmlFile, JsonFile, MarkdownFile
         from forecasting.reports.render import render_html, render_json, render_markdown
 
-        day = plan.as_of.astimezone(ZoneInfo(self.project.zone)).date().isoformat()
-        folder = self.root / REPORT_FOLDER / day
+        local = plan.as_of.astimezone(ZoneInfo(self.project.zone))
+        folder = self.root / REPORT_FOLDER / local.strftime("%Y-%m-%d" if local.time() == time_of_day.min else _INSTANT)
         folder.mkdir(parents=True, exist_ok=True)
         files = {
             "html": HtmlFile(folder, render_html).write(plan),
@@ -337,7 +347,8 @@ class Workspace:
         }
         warnings = folder / "warnings.jsonl"
         JsonLines(warnings).send(plan.warnings)
-        files["warnings"] = str(warnings)
+        if warnings.exists():
+            files["warnings"] = str(warnings)
         return files
 
     def record(self, plan: Plan) -> int:
@@ -374,11 +385,18 @@ class Workspace:
         return MlflowSqlite(self.root / STATE_FOLDER, experiment=self.project.name).log_backtests(plan)
 
     # ------------------------------------------------------------------ health
-    def doctor(self) -> tuple[Finding, ...]:
-        """Look for what would make a run fail or lie: damaged stores, missing data, stale metrics, zone data."""
+    def doctor(self, as_of: str | date | datetime | None = None) -> tuple[Finding, ...]:
+        """Look for what would make a run fail or lie: damaged stores, missing data, stale metrics, zone data.
+
+        Parameters
+        ----------
+        as_of : str, date, datetime or None
+            The instant at which data should be fresh; None is the end of the data, which finds only what stopped
+            before the rest.
+        """
         from forecasting.workspace.checks import check_workspace
 
-        return check_workspace(self)
+        return check_workspace(self, as_of)
 
 
 def create(path: str | Path, *, source: str | Path | None = None, force: bool = False) -> Path:
@@ -401,6 +419,8 @@ def create(path: str | Path, *, source: str | Path | None = None, force: bool = 
     from forecasting.workspace.template import write_template
 
     target = Path(path)
+    if target.exists() and not target.is_dir():
+        raise InputError(argument="path", came=str(path), allowed="a folder", try_instead="another path")
     if (target / PROJECT_FILE).exists() and not force:
         raise InputError(
             argument="path",
@@ -408,23 +428,45 @@ def create(path: str | Path, *, source: str | Path | None = None, force: bool = 
             allowed="a folder that is no workspace yet",
             try_instead="another folder, or --force to replace its inputs",
         )
-    target.mkdir(parents=True, exist_ok=True)
     if source is None:
-        write_template(target)
+        write_template(target, replace=force)
         return target
-    origin = Path(source)
-    project = load_project(origin / PROJECT_FILE)
-    shutil.copyfile(origin / PROJECT_FILE, target / PROJECT_FILE)
-    if (target / project.catalogue).resolve() != (origin / project.catalogue).resolve():
-        if (target / project.catalogue).exists():
-            shutil.rmtree(target / project.catalogue)
-        shutil.copytree(origin / project.catalogue, target / project.catalogue)
-    for spec in project.sources:
-        destination = target / spec.path
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        if destination.resolve() != (origin / spec.path).resolve():
-            shutil.copyfile(origin / spec.path, destination)
+    _copy_inputs(Path(source), target, replace=force)
     return target
+
+
+def _copy_inputs(origin: Path, target: Path, *, replace: bool) -> None:
+    """Copy project file, catalogue and data; everything is read before the first file is written."""
+    from forecasting.workspace.template import drop_documents
+
+    if not (origin / PROJECT_FILE).is_file():
+        raise InputError(
+            argument="from",
+            came=str(origin),
+            allowed=f"a folder with {PROJECT_FILE}",
+            try_instead="examples/airports, or leave --from away for a template",
+        )
+    project = load_project(origin / PROJECT_FILE)
+    YamlFolder(origin / project.catalogue, project.metrics, currency=project.currency, name=project.name).load()
+    inputs = [PROJECT_FILE, *(spec.path for spec in project.sources)]
+    catalogue = origin / project.catalogue
+    inputs += [p.relative_to(origin).as_posix() for p in sorted(catalogue.rglob("*")) if p.suffix in (".yaml", ".yml")]
+    for name in inputs:
+        if not (origin / name).is_file():
+            raise InputError(
+                argument="from", came=f"{origin} without {name}", allowed=f"every file that {PROJECT_FILE} names",
+                try_instead=f"put {name} there first",
+            )  # fmt: skip
+    if target.resolve().is_relative_to(origin.resolve()) or origin.resolve().is_relative_to(target.resolve()):
+        raise InputError(
+            argument="path", came=str(target), allowed="a folder outside of the one copied from",
+            try_instead="another folder",
+        )  # fmt: skip
+    if replace:
+        drop_documents(target, project.catalogue)
+    for name in dict.fromkeys(inputs):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(origin / name, target / name)
 
 
 def _parsed(text: str) -> date | datetime:

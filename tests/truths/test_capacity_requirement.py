@@ -215,8 +215,9 @@ def test_busy_hour_by_erlang_c() -> None:
     assert (found.required_p50, found.required_p90) == (17.0, 17.0)
     assert found.service_level_now == pytest.approx(0.835, abs=5e-4)
     assert found.service_level_p90 == pytest.approx(0.66, abs=0.01)
-    assert found.need_by == date(2026, 12, 2)
-    assert found.order_by == date(2026, 12, 2) - 84 * DAY
+    # The second busy day within four weeks makes it last: 2 December is the first, 3 December the second.
+    assert found.need_by == date(2026, 12, 3)
+    assert found.order_by == date(2026, 12, 3) - 84 * DAY
     assert found.supported_growth == pytest.approx(97.8 / 95, abs=1e-3)
     assert "106 calls and 17 agents" in found.check
     assert abs(float(found.check.rsplit(":", 1)[1].split()[0])) < 2.0
@@ -250,8 +251,8 @@ def test_recurrent_peaks_pass_above_the_limit_only() -> None:
     level[:2, 20:] *= 36 / 34
     above = ok(assess(RUNWAY, used, forecast(used, level), as_of=AS_OF))
     assert above.probability_exhausted == pytest.approx(0.2)
-    assert above.need_by == date(2026, 12, 12)
-    assert above.order_by == date(2026, 10, 10)
+    assert above.need_by == date(2026, 12, 13)
+    assert above.order_by == date(2026, 10, 11)
     assert above.exhaustion_p50 is None
     # 36 / 0.85 = 42.4, in steps of 2 from 40.
     assert (above.required_p50, above.required_p90) == (40.0, 44.0)
@@ -268,11 +269,13 @@ def test_the_spread_of_the_busy_hour_is_in_the_paths() -> None:
     days = np.tile(np.full(24, 10.0), (60, 1))
     days[:, 9] = rng.integers(20, 40, 60)
     used = series("lga", "departures", MetricKind.COUNT, days.ravel(), HOUR)
-    found = ok(assess(RUNWAY, used, forecast(used, np.full((400, 1), 260.0)), as_of=AS_OF))
-    assert 20 < found.use_p50 < found.use_p90 < 41
+    month = np.full((400, 28), 260.0)
+    found = ok(assess(RUNWAY, used, forecast(used, month), as_of=AS_OF))
+    # After 28 days no peak of the past counts any more.
+    assert 30 < found.daily_use_p50[-1][1] <= found.daily_use_p90[-1][1] < 41
     given = PeakProfile(factors=(np.array([0.1]),) * 7, interval=HOUR, days=56)
-    fixed = ok(assess(RUNWAY, used, forecast(used, np.full((400, 1), 260.0)), as_of=AS_OF, peak_profile=given))
-    assert fixed.use_p50 == fixed.use_p90 == pytest.approx(26.0)
+    fixed = ok(assess(RUNWAY, used, forecast(used, month), as_of=AS_OF, peak_profile=given))
+    assert fixed.daily_use_p50[-1][1] == fixed.daily_use_p90[-1][1] == pytest.approx(26.0)
 
 
 def test_weekdays_have_their_own_busy_hour() -> None:

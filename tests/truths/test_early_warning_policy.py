@@ -97,14 +97,38 @@ def test_severity_by_cost_and_time(expected: float, left: float, needed: float |
     assert severity_of(expected=expected, costly_from=5000.0, days_left=left, days_needed=needed) is severity
 
 
+def each_window() -> dict[str, EarlyWarning]:
+    """The warning of each window of the first service, as if it were the only one."""
+    s = PLAN.services[0]
+    found = {}
+    for risk in s.objectives[0].risks:
+        (w,) = build((replace(s, objectives=(replace(s.objectives[0], risks=(risk,)),)),))
+        found[w.period.label] = w
+    return found
+
+
+def test_of_an_objectives_open_windows_only_the_first_is_warned_of() -> None:
+    assert set(each_window()) == {"2013-09", "2013-10", "2013-11", "2013-12"}
+    assert [w.period.label for w in build(PLAN.services[:1])] == ["2013-09"]
+
+
 def test_only_actions_that_come_in_time_are_named() -> None:
-    by_window = {w.period.label: w for w in build(PLAN.services[:1])}
+    by_window = each_window()
     # Slots ordered on 2013-09-11 serve from 2013-11-13: too late for October, in time for November and December.
-    assert [a.label for a in by_window["2013-10"].actions] == ["Renegotiate the target to 76 % (P stated for 2013-12)"]
+    assert [a.label for a in by_window["2013-10"].actions] == ["Renegotiate the target to 76 %, P stated for 2013-12"]
     assert by_window["2013-10"].lead_time_needed_days == 0.0
     assert by_window["2013-12"].actions[0].label == "Add 2 departure slots an hour"
     assert by_window["2013-12"].lead_time_needed_days == 63.0
     assert by_window["2013-12"].decide_by == date(2013, 9, 20)
+
+
+def test_an_internal_objective_is_warned_of_once_its_window_runs() -> None:
+    s = PLAN.services[0]
+    internal = (replace(s, objectives=(replace(s.objectives[0], agreement=None),)),)
+    assert [w.period.label for w in build(internal)] == ["2013-09"]
+    later = s.objectives[0].risks[1:]
+    assert not build((replace(s, objectives=(replace(s.objectives[0], agreement=None, risks=later),)),))
+    assert build((replace(s, objectives=(replace(s.objectives[0], risks=later),)),))[0].period.label == "2013-10"
 
 
 def test_nothing_in_time_is_said() -> None:
@@ -121,7 +145,7 @@ def test_the_margin_is_counted_in_bad_events() -> None:
     (w,) = build(with_risk(0.9))
     # 570 bad are 38.5 % of what the window allows: 570 ÷ 0.385 − 570 remain.
     assert w.margin_events == pytest.approx(570 / 0.385 - 570)
-    future = {x.period.label: x for x in build(PLAN.services[:1])}["2013-10"]
+    future = each_window()["2013-10"]
     assert future.margin_events == pytest.approx(0.2 * 7620)  # the last closed window had 7,620 events
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forecasting.adapters._catalogue_checks import find_cycle, reference_problems
-from forecasting.adapters._catalogue_documents import READERS, UNSUPPORTED_KINDS, Draft, Reader
+from forecasting.adapters._catalogue_documents import READERS, UNSUPPORTED_KINDS, Reader
+from forecasting.adapters._catalogue_draft import Draft
 from forecasting.adapters._fields import Fields, listed, nearest
 from forecasting.adapters._input_file import inside, read_stable
 from forecasting.adapters._strict_yaml import MAX_BYTES, Node, decode_yaml, parse_yaml

@@ -57,7 +57,8 @@ def safe_csv(frame: pd.DataFrame) -> str:
     Returns
     -------
     str
-        Text that begins with ``= + - @``, tab or a line end gets a leading apostrophe; times are ISO 8601.
+        Text that begins with ``= + - @``, tab or a line end gets a leading apostrophe;
+        instants are ISO 8601 in UTC, days are YYYY-MM-DD.
 
     Examples
     --------
@@ -71,12 +72,25 @@ def safe_csv(frame: pd.DataFrame) -> str:
     for position, dtype in enumerate(frame.dtypes):
         if dtype.kind in "OSU":
             safe.isetitem(position, frame.iloc[:, position].astype(object).map(_neutral).to_numpy())
+        elif dtype.kind == "M":
+            safe.isetitem(position, _time_texts(frame.iloc[:, position]).to_numpy())
     safe.columns = [_neutral(str(name)) for name in frame.columns]
-    return safe.to_csv(index=False, lineterminator="\n", date_format="%Y-%m-%dT%H:%M:%SZ")
+    return safe.to_csv(index=False, lineterminator="\n")
+
+
+def _time_texts(times: pd.Series[Any]) -> Any:
+    """Return instants as ISO 8601 in UTC, and times without a zone as days where all of them are."""
+    if getattr(times.dtype, "tz", None) is not None:
+        return times.dt.tz_convert("UTC").dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    days = bool((times.dropna() == times.dropna().dt.normalize()).all())
+    return times.dt.strftime("%Y-%m-%d" if days else "%Y-%m-%dT%H:%M:%S")
 
 
 def _neutral(value: Any) -> Any:
     """Put an apostrophe before text that a spreadsheet would run."""
     if not isinstance(value, str):
         return value
-    return "'" + value if value.lstrip(" \"'").startswith(_FORMULA) or value.startswith(_FORMULA) else value
+    live = value.startswith(_FORMULA) or value.lstrip(" \"'").startswith(_FORMULA)
+    # A bare carriage return is not quoted by every writer and would start a new line in a spreadsheet.
+    clean = value.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    return "'" + clean if live else clean

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecasting.forecasts._threads import one_thread
 from forecasting.forecasts.base import ForecastContext
 from forecasting.terms.errors import Excuse
 from forecasting.terms.history import Series
@@ -81,7 +82,7 @@ def _fit(
     """AICc and forecast of one variant, or None where the fit failed."""
     from statsmodels.tsa.holtwinters import ExponentialSmoothing
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), one_thread():
         warnings.simplefilter("ignore")
         model = ExponentialSmoothing(
             data,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecasting.forecasts._threads import one_thread
 from forecasting.forecasts.base import ForecastContext
 from forecasting.terms.errors import Excuse
 from forecasting.terms.history import Series
@@ -46,7 +47,6 @@ class HistGradientBoosting:
         if np.ptp(values) == 0:
             return np.full(horizon, values[-1])
         from sklearn.ensemble import HistGradientBoostingRegressor
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
 
         reach = min(horizon, (n - DEPTH * season) // 2)
         steps = np.unique(np.linspace(1, reach, min(reach, 30)).round().astype(int))
@@ -71,7 +71,7 @@ class HistGradientBoosting:
             early_stopping=False,
             random_state=seed % 2**32,
         )
-        with threadpool_limits(limits=1):  # one process per core; threads on so few rows only wait for each other
+        with one_thread():
             model.fit(features, np.clip(target, -3, 3))
         ahead = np.arange(1, horizon + 1)
         future, anchor, scale = _features(values, season, np.full(horizon, n), ahead, calendar, steady, reach)

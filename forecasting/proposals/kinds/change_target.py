@@ -40,7 +40,7 @@ class ChangeTarget:
                 reason=f"{objective.name} is an internal objective without an agreement",
                 what_would_help="nothing to negotiate; change the objective in the catalogue if it is wrong",
             )
-        coming = tuple(r for r in problem.risks if r.period.start >= problem.as_of)
+        coming = tuple(r for r in problem.risks if r.period.start > problem.as_of)
         if not coming:
             return Excuse(
                 reason="a contract change applies from the next window on, and none lies within the horizon",
@@ -68,18 +68,18 @@ class ChangeTarget:
         before = cost_on_paths(problem, problem.risks)
         saved = np.zeros(len(before))
         for risk in problem.risks:
-            if risk.period.start >= problem.as_of:
+            if risk.period.start > problem.as_of:
                 moved = risk.attainment_paths + float(objective.target - target)
                 saved += credits_on_paths(agreement, risk.attainment_paths) - credits_on_paths(agreement, moved)
-        applies = worst.period.start >= problem.as_of
+        applies = worst.period.start > problem.as_of
         missed = int((worst.attainment_paths < float(target)).sum())
         after = (1 + missed) / (len(worst.attainment_paths) + 2) if applies else worst.probability
         ratio = after / worst.probability if worst.probability > 0 else 1.0
         credit, loss = money(problem.risks, problem)
-        first = min((r.period.start for r in problem.risks if r.period.start >= problem.as_of), default=None)
+        first = min((r.period.start for r in problem.risks if r.period.start > problem.as_of), default=None)
         return Option(
             kind=self.name,
-            label=f"Agree on {100 * target:f} % instead of {100 * objective.target.normalize():f} % "
+            label=f"Agree on {(100 * target).normalize():f} % instead of {(100 * objective.target).normalize():f} % "
             f"(met with {confidence:.0%} in the hardest coming window)",
             capex=0.0,
             opex_per_month=0.0,

@@ -123,7 +123,7 @@ def _periods(plan: Plan) -> tuple[Block, ...]:
 
 def _at_risk(plan: Plan) -> tuple[Block, ...]:
     """Return the windows most at risk, and the risk matrix of all objectives' worst windows."""
-    worst = worst_lines(plan)
+    worst = worst_lines(plan, agreements_only=True) or worst_lines(plan)
     if not worst:
         return (Paragraph(text="No risk could be computed; section 7 says why for each service.", tone="muted"),)
     columns = (
@@ -149,8 +149,12 @@ def _at_risk(plan: Plan) -> tuple[Block, ...]:
     figure = risk_matrix(
         "risk-matrix", [m.risk for m in marks], [m.title for m in marks], plan.as_of, name(plan.currency)
     )
-    caption = "Most at risk" if len(worst) > AT_RISK_SHOWN else "All objectives, most at risk first"
-    return table(caption, columns, rows, note="P(miss) with its 90 % interval."), figure
+    note = "P(miss) with its 90 % interval."
+    if len(worst) > AT_RISK_SHOWN:
+        note += f" {AT_RISK_SHOWN} of {len(worst)} are shown; section 7 has all, and those outside agreements."
+    kind = "Agreed objectives" if worst[0].objective.agreement is not None else "Objectives outside agreements"
+    caption = f"{kind}, most at risk first"
+    return table(caption, columns, rows, note=note), figure
 
 
 def _run_outs(plan: Plan) -> tuple[Block, ...]:

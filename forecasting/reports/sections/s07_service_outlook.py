@@ -99,7 +99,7 @@ def _summary_row(service: ServiceOutlook, outlook: ObjectiveOutlook) -> tuple[Ce
         Cell(text=target_text(outlook.objective.target), value=float(outlook.objective.target), unit="share"),
         attained_cell(last) if last else missing(nothing),
         points(last.margin) if last else missing(nothing),
-        Cell(text=f"{lost} / {near} of {len(windows)}", value=lost, tone="bad" if lost else "plain"),
+        Cell(text=f"{lost} / {near} of {len(windows)}", value=lost),
         _budget_now(outlook),
         _meet_in(outlook.risks[0]) if outlook.risks else missing(no_risk),
         _meet_in(worst) if worst else missing(no_risk),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,16 +17,19 @@ HALF_LIVES = (7.0, 10.0, 14.0, 21.0, 30.0, 45.0, 60.0, 90.0)
 """Candidate half-lives (days) of the recent level."""
 _FIRST_ORIGIN = 42
 _ORIGIN_STEP = 7
+_MOST_ORIGINS = 104
 _ORIGIN_HALF_LIFE = 120.0
-_PRIOR_EVENTS = 0.5
+_FEWEST_ORIGINS = 4
+_NOISE_FLOOR = 0.01
+_LARGEST_RATIO = 20.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LevelModel:
     """Where the level of badness of a group of services goes, per lead.
 
-    On the log-odds scale: future level = long-run level + carry × (recent level − long-run level) + a shock common
-    to the group + a shock of the service.
+    The level is the odds of a bad event relative to the service's long-run odds: future ÷ long run = 1 + carry ×
+    (recent ÷ long run − 1), times a shock common to the group, times a shock of the service.
     """
 
     half_life_days: float
@@ -36,29 +39,23 @@ class LevelModel:
     carry: NDArray[np.float64]
     """Shape (leads,), 0 to 1, not rising."""
     common_sd: NDArray[np.float64]
-    """Shape (leads,): standard deviation of the common shock beyond what the bootstrap itself varies."""
+    """Shape (leads,): standard deviation of the log of the common shock, beyond what the bootstrap itself varies."""
     own_sd: NDArray[np.float64]
     recent: NDArray[np.float64]
     """Shape (members,): log-odds of the recent level."""
     long_run: NDArray[np.float64]
     origins: int
-    """Past origins it was learnt from; 0 = the recent level is carried fully, and the shock is the uncertainty of that
-    level as the mean of the few days there are."""
+    """Past origins it was learnt from; 0 = no shock could be learnt and the long-run level is taken."""
 
     def goal(self, member: int) -> NDArray[np.float64]:
         """Return the expected log-odds of a member per lead, shape (leads,)."""
-        away = float(self.recent[member] - self.long_run[member])
-        return np.asarray(float(self.long_run[member]) + self.carry * away, dtype=np.float64)
+        base = float(self.long_run[member])
+        ratio = float(np.exp(np.clip(self.recent[member] - base, -30.0, np.log(_LARGEST_RATIO))))
+        return np.asarray(base + np.log(np.maximum(1.0 + self.carry * (ratio - 1.0), 1e-3)), dtype=np.float64)
 
 
 def log_odds(share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return log(p ÷ (1 − p)) with p kept inside [1e-9, 1 − 1e-9].
-
-    Examples
-    --------
-    >>> log_odds(np.array([0.5, 0.0])).round(1)
-    array([  0. , -20.7])
-    """
+    """Return log(p ÷ (1 − p)) with p kept inside [1e-9, 1 − 1e-9]."""
     inside = np.clip(share, 1e-9, 1 - 1e-9)
     return np.asarray(np.log(inside / (1 - inside)), dtype=np.float64)
 
@@ -66,9 +63,9 @@ def log_odds(share: NDArray[np.float64]) -> NDArray[np.float64]:
 def fit_level(members: Sequence[DailyBadness], *, span_days: int, leads: int, block_days: float) -> LevelModel:
     """Learn the level model of one group from its past, every origin judged on what followed it.
 
-    Origins run weekly over history; at each one the recency-weighted level and the long-run level are set against
-    the level of the following spans. What the block bootstrap itself varies over a span is taken off the error
-    before it is called a shock.
+    Origins run weekly over history; at each one the recency-weighted level, relative to the long-run level of then,
+    is set against that of the following spans. Services whose spans vary much by chance alone (rare outages) weigh
+    little. What the block bootstrap itself varies over a span is taken off the error before it is called a shock.
 
     Parameters
     ----------
@@ -80,118 +77,153 @@ def fit_level(members: Sequence[DailyBadness], *, span_days: int, leads: int, bl
         Number of leads, at least 1.
     block_days : float
         Mean block length of the bootstrap.
-
-    Examples
-    --------
-    >>> from datetime import date
-    >>> from forecasting.terms.service_level import RatioIndicator
-    >>> n = 200
-    >>> total, known = np.full(n, 100.0), np.ones(n, dtype=bool)
-    >>> steady = DailyBadness(service="a", group="g", indicator=RatioIndicator(total="calls", bad="lost"),
-    ...     first_day=date(2027, 1, 1), bad=np.full(n, 5.0), total=total, known=known, slices_per_day=24.0)
-    >>> level = fit_level([steady], span_days=28, leads=2, block_days=3.0)
-    >>> (1 / (1 + np.exp(-level.goal(0)))).round(2)  # 5 % goes on as 5 %
-    array([0.05, 0.05])
     """
     bad = np.stack([m.bad for m in members])
     total = np.stack([m.total for m in members])
-    days = bad.shape[1]
-    pooled = (bad.sum() + _PRIOR_EVENTS) / (total.sum() + 2 * _PRIOR_EVENTS)
-    noise_common, noise_own = _bootstrap_noise(bad, total, pooled, span_days, block_days)
+    noise, noise_common = _bootstrap_noise(bad, total, span_days, block_days)
+    past = _Past.of(bad, total)
     best: tuple[float, LevelModel] | None = None
     for half_life in HALF_LIVES:
-        recent, long_run = _levels(bad, total, days, half_life, pooled)
-        fits = [_fit_lead(bad, total, pooled, half_life, span_days, lead) for lead in range(leads)]
-        error = fits[0].variance if fits[0].origins else 0.0
-        if not fits[0].origins:
-            few = 1.0 + span_days / days  # taken off again below
-            fits = [replace(fit, common=noise_common * few, own=noise_own * few) for fit in fits]
-        carry = np.minimum.accumulate([f.carry for f in fits])
+        recent = past.recent_odds(half_life)
+        fits = [_fit_lead(past, recent, span_days, lead, noise, noise_common) for lead in range(leads)]
         model = LevelModel(
             half_life_days=half_life,
             span_days=span_days,
-            carry=np.asarray(carry, dtype=np.float64),
-            common_sd=np.sqrt(np.maximum.accumulate([max(f.common - noise_common, 0.0) for f in fits])),
-            own_sd=np.sqrt(np.maximum.accumulate([max(f.own - noise_own, 0.0) for f in fits])),
-            recent=recent,
-            long_run=long_run,
+            carry=np.minimum.accumulate([f.carry for f in fits]),
+            common_sd=_log_sd(np.maximum.accumulate([f.common for f in fits])),
+            own_sd=_log_sd(np.maximum.accumulate([f.own for f in fits])),
+            recent=np.log(np.maximum(recent[:, -1], 1e-9)),
+            long_run=np.log(np.maximum(past.long_run_odds[:, -1], 1e-9)),
             origins=fits[0].origins,
         )
-        if best is None or error < best[0] or (error == best[0] and not fits[0].origins):
-            best = (error, model)
+        if best is None or fits[0].error < best[0]:
+            best = (fits[0].error, model)
     assert best is not None
     return best[1]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Past:
+    """Cumulative counts: column t holds what happened before day t."""
+
+    bad: NDArray[np.float64]
+    total: NDArray[np.float64]
+    cumulative_bad: NDArray[np.float64]
+    cumulative_total: NDArray[np.float64]
+    long_run_odds: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, bad: NDArray[np.float64], total: NDArray[np.float64]) -> _Past:
+        zero = np.zeros((len(bad), 1))
+        sums = [np.concatenate((zero, np.cumsum(x, axis=1)), axis=1) for x in (bad, total)]
+        return cls(
+            bad=bad,
+            total=total,
+            cumulative_bad=sums[0],
+            cumulative_total=sums[1],
+            long_run_odds=_odds(sums[0], sums[1]),
+        )
+
+    def recent_odds(self, half_life: float) -> NDArray[np.float64]:
+        """Return the recency-weighted odds before each day, shape (members, days + 1)."""
+        from scipy.signal import lfilter
+
+        decay = 2.0 ** (-1.0 / half_life)
+        zero = np.zeros((len(self.bad), 1))
+        bad, total = (
+            np.concatenate((zero, lfilter([1.0], [1.0, -decay], x, axis=1)), axis=1) for x in (self.bad, self.total)
+        )
+        return _odds(bad, total)
+
+    def span_odds(self, start: NDArray[np.int64], span: int) -> NDArray[np.float64]:
+        """Return the odds over [start, start + span), shape (members, starts)."""
+        bad = self.cumulative_bad[:, start + span] - self.cumulative_bad[:, start]
+        total = self.cumulative_total[:, start + span] - self.cumulative_total[:, start]
+        return _odds(bad, total)
+
+
+def _odds(bad: NDArray[np.float64], total: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return bad ÷ good, at most 1e9; 0 without traffic."""
+    good = np.maximum(total - bad, 0.0)
+    return np.divide(bad, np.maximum(good, bad * 1e-9), out=np.zeros_like(bad), where=total > 0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _LeadFit:
     carry: float
-    variance: float
+    error: float
     common: float
     own: float
     origins: int
 
 
-def _levels(
-    bad: NDArray[np.float64], total: NDArray[np.float64], origin: int, half_life: float, pooled: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return recent and long-run log-odds before `origin`, pulled to the pooled level by half an event."""
-    weight = np.exp2(-(origin - np.arange(origin) - 0.5) / half_life)
-    prior = _PRIOR_EVENTS / pooled
-    recent = ((bad[:, :origin] * weight).sum(1) + _PRIOR_EVENTS) / ((total[:, :origin] * weight).sum(1) + prior)
-    long_run = (bad[:, :origin].sum(1) + _PRIOR_EVENTS) / (total[:, :origin].sum(1) + prior)
-    return log_odds(recent), log_odds(long_run)
+_NOTHING = _LeadFit(carry=0.0, error=0.0, common=0.0, own=0.0, origins=0)
 
 
 def _fit_lead(
-    bad: NDArray[np.float64], total: NDArray[np.float64], pooled: float, half_life: float, span: int, lead: int
+    past: _Past,
+    recent: NDArray[np.float64],
+    span: int,
+    lead: int,
+    noise: NDArray[np.float64],
+    noise_common: float,
 ) -> _LeadFit:
-    """Regress the deviation of a later span on the recent deviation, over past origins."""
-    days = bad.shape[1]
-    origins = np.arange(_FIRST_ORIGIN, days - span * (lead + 1) + 1, _ORIGIN_STEP)
-    while lead and len(origins) < 4:  # too short a past for this lead: the last one that can be judged
-        lead -= 1
-        origins = np.arange(_FIRST_ORIGIN, days - span * (lead + 1) + 1, _ORIGIN_STEP)
-    if len(origins) < 4:
-        return _LeadFit(carry=1.0, variance=0.0, common=0.0, own=0.0, origins=0)
-    x, y = [], []
-    prior = _PRIOR_EVENTS / pooled
-    for origin in origins:
-        recent, long_run = _levels(bad, total, int(origin), half_life, pooled)
-        window = slice(int(origin) + span * lead, int(origin) + span * (lead + 1))
-        later = (bad[:, window].sum(1) + _PRIOR_EVENTS) / (total[:, window].sum(1) + prior)
-        x.append(recent - long_run)
-        y.append(log_odds(later) - long_run)
-    deviation, outcome = np.array(x), np.array(y)
-    weight = np.exp2(-(origins[-1] - origins) / _ORIGIN_HALF_LIFE)[:, None]
-    spread = float((weight * deviation**2).sum())
-    carry = float(np.clip((weight * deviation * outcome).sum() / spread, 0.0, 1.0)) if spread > 0 else 0.0
-    error = outcome - carry * deviation
+    """Regress the relative level of a later span on the recent relative level, over past origins."""
+    days = past.bad.shape[1]
+    while lead and days - span * (lead + 1) - _FIRST_ORIGIN < _ORIGIN_STEP * (_FEWEST_ORIGINS - 1):
+        lead -= 1  # too short a past for this lead: the last one that can be judged
+    origins = np.arange(days - span * (lead + 1), _FIRST_ORIGIN - 1, -_ORIGIN_STEP)[:_MOST_ORIGINS]
+    if len(origins) < _FEWEST_ORIGINS:
+        return _NOTHING
+    base = past.long_run_odds[:, origins]
+    usable = base > 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = np.where(usable, np.minimum(recent[:, origins] / base, _LARGEST_RATIO) - 1.0, 0.0)
+        later = past.span_odds(origins + span * lead, span)
+        y = np.where(usable, np.minimum(later / base, _LARGEST_RATIO) - 1.0, 0.0)
+    age = (origins[0] - origins) / _ORIGIN_HALF_LIFE
+    weight = usable * np.exp2(-age)[None, :] / (noise + _NOISE_FLOOR)[:, None]
+    spread = float((weight * x * x).sum())
+    carry = float(np.clip((weight * x * y).sum() / spread, 0.0, 1.0)) if spread > 0 else 0.0
+    error = y - carry * x
     mass = float(weight.sum())
-    variance = float((weight * error**2).sum()) / (mass * len(bad))
-    # With one member nothing is common; with few origins the estimate itself is uncertain.
-    common = float((weight[:, 0] * error.mean(axis=1) ** 2).sum()) / mass if len(bad) > 1 else 0.0
-    independent = max((days - _FIRST_ORIGIN) / span, 2.0)
-    inflate = 1.0 + 1.0 / independent
+    if mass <= 0:
+        return _NOTHING
+    mean_error = float((weight * error**2).sum()) / mass
+    excess = float((weight * (error**2 - noise[:, None])).sum()) / mass
+    # With one member nothing is common; few independent spans make the estimate itself uncertain.
+    column = weight.sum(axis=0)
+    by_origin = np.divide((weight * error).sum(axis=0), column, out=np.zeros_like(column), where=column > 0)
+    common = float((column * by_origin**2).sum()) / mass - noise_common if len(past.bad) > 1 else 0.0
+    common = float(np.clip(common, 0.0, max(excess, 0.0)))
+    inflate = 1.0 + 1.0 / max((days - _FIRST_ORIGIN) / span, 2.0)
     return _LeadFit(
         carry=carry,
-        variance=variance,
+        error=mean_error,
         common=common * inflate,
-        own=max(variance - common, 0.0) * inflate,
+        own=max(excess - common, 0.0) * inflate,
         origins=len(origins),
     )
 
 
+def _log_sd(variance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the standard deviation of the log of a shock whose relative variance is given."""
+    return np.asarray(np.sqrt(np.log1p(np.maximum(variance, 0.0))), dtype=np.float64)
+
+
 def _bootstrap_noise(
-    bad: NDArray[np.float64], total: NDArray[np.float64], pooled: float, span: int, block_days: float
-) -> tuple[float, float]:
-    """Return the variance of a span's log-odds under the block bootstrap: common part and own part."""
+    bad: NDArray[np.float64], total: NDArray[np.float64], span: int, block_days: float
+) -> tuple[NDArray[np.float64], float]:
+    """Return the relative variance of a span's odds under the block bootstrap: of each member, and the common part."""
     random = np.random.default_rng(20)
     days, draws = bad.shape[1], 200
     blocks = max(1, round(span / block_days))
     starts = random.integers(0, days, (draws, blocks))
     index = (starts[:, :, None] + np.arange(max(1, round(span / blocks)))).reshape(draws, -1) % days
-    prior = _PRIOR_EVENTS / pooled
-    level = log_odds((bad[:, index].sum(2) + _PRIOR_EVENTS) / (total[:, index].sum(2) + prior))
-    common = float(level.mean(axis=0).var()) if len(bad) > 1 else 0.0
-    return common, max(float(level.var(axis=1).mean()) - common, 0.0)
+    odds = _odds(bad[:, index].sum(2), total[:, index].sum(2))
+    mean = odds.mean(axis=1, keepdims=True)
+    relative = np.divide(np.minimum(odds, _LARGEST_RATIO * mean), mean, out=np.ones_like(odds), where=mean > 0)
+    noise = relative.var(axis=1)
+    weight = 1.0 / (noise + _NOISE_FLOOR)
+    common = float(((weight[:, None] * relative).sum(axis=0) / weight.sum()).var()) if len(bad) > 1 else 0.0
+    return noise, common

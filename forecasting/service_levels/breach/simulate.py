@@ -118,7 +118,9 @@ def simulate_badness(
     random = np.random.default_rng(stable_seed(seed, "own", own.group, own.service))
     shock = random.standard_normal((paths,))
     own_share = OWN_SHARE * min(int(own.known.sum()) / 365.0, 1.0) if len(group) > 1 else 1.0
-    peers = np.array([k for k in range(len(group)) if k != member] or [member])
+    # By name, so that the draws do not depend on the order of the group.
+    by_name = sorted(range(len(group)), key=lambda k: group[k].service)
+    peers = np.array([k for k in by_name if k != member] or [member])
     source = np.where(random.random(paths) < own_share, member, peers[random.integers(0, len(peers), paths)])
 
     ratios = np.stack([m.filled_ratio for m in group])
