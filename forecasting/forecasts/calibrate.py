@@ -250,6 +250,7 @@ def calibrate(
     True
     """
     growth = growth_curve(reference.errors if len(reference.errors) else own.errors, season, horizon)
+    growth = np.maximum.accumulate(growth * _own_growth(own, reference, growth, season))
     ratio = _size_ratio(own, reference, growth)
     pools: list[NDArray[np.float64]] = []
     weights: list[NDArray[np.float64]] = []
@@ -288,6 +289,30 @@ def _effective_windows(own: ErrorTable, reference: ErrorTable, season: int, now:
     total = float(np.mean(trajectories**2))
     shared = float(np.mean(season_mean(trajectories, season) ** 2))
     return windows * float(np.clip(total / shared, 1.0, width)) if shared > 0 else windows
+
+
+def _own_growth(
+    own: ErrorTable, reference: ErrorTable, growth: NDArray[np.float64], season: int
+) -> NDArray[np.float64]:
+    """Factor by which the model's errors grow less than the reference's, 1 at the start, shape (horizon,).
+
+    A model that follows a trend errs much less far ahead than the median of the last seasons. Read off the first and
+    the last quarter of long horizons (eight seasons or more); on shorter ones a few origins cannot tell.
+    """
+    width = min(own.errors.shape[1], reference.errors.shape[1], len(growth))
+    if width < 8 * season or len(own.errors) < 2 or not len(reference.errors):
+        return np.ones(len(growth))
+    quarter = width // 4
+    near, far = slice(0, quarter), slice(width - quarter, width)
+    sizes = [
+        float(np.nanmean(np.abs(table.errors[:, part]))) if not np.isnan(table.errors[:, part]).all() else 0.0
+        for table in (own, reference)
+        for part in (near, far)
+    ]
+    if min(sizes) <= 0:
+        return np.ones(len(growth))
+    flatter = float(np.clip((sizes[1] / sizes[0]) / (sizes[3] / sizes[2]), 0.05, 1.0))
+    return np.asarray(np.exp(np.log(flatter) * np.minimum(np.arange(len(growth)) / width, 1.0)), dtype=np.float64)
 
 
 def _size_ratio(own: ErrorTable, reference: ErrorTable, growth: NDArray[np.float64]) -> float:

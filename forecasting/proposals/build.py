@@ -11,6 +11,9 @@ from forecasting.proposals.base import Problem, ProposalKind, money
 from forecasting.terms.errors import Excuse
 from forecasting.terms.proposal import Option, Proposal
 
+PRESSING_DAYS = 60
+"""Days before an order-by date from which a resource that runs out comes before everything else."""
+
 
 def build_proposal(problem: Problem, kinds: Sequence[ProposalKind]) -> Proposal:
     """Return the proposal for a problem: options best first, do-nothing among them, one recommended.
@@ -56,9 +59,32 @@ def build_proposal(problem: Problem, kinds: Sequence[ProposalKind]) -> Proposal:
         owner=problem.agreement.owner if problem.agreement and problem.agreement.owner else "service owner",
         success_measure=_success(problem),
         data_cut_off=problem.as_of,
-        loss_if_not_decided=credit + loss,
+        loss_if_not_decided=credit + loss if chosen.kind == "accept_risk" else chosen.benefit_mean,
         currency=problem.currency,
     )
+
+
+def ranked(proposals: Sequence[Proposal], *, today: date) -> tuple[Proposal, ...]:
+    """Return proposals in the order in which they should be read.
+
+    First resources that are likelier than not to run out and whose order-by date is within 60 days or past, then
+    actions by what not deciding costs, then accepted risks by what they cost.
+    """
+
+    def place(p: Proposal) -> tuple[int, float, float, str]:
+        chosen = p.recommendation
+        order = chosen.order_by or p.decide_by
+        pressing = (
+            p.resource is not None
+            and chosen.kind != "accept_risk"
+            and p.probability_now >= 0.5
+            and order is not None
+            and (order - today).days <= PRESSING_DAYS
+        )
+        group = 0 if pressing else 1 if chosen.kind != "accept_risk" else 2
+        return group, -p.loss_if_not_decided, -p.probability_now, p.id
+
+    return tuple(sorted(proposals, key=place))
 
 
 def proposal_id(problem: Problem) -> str:

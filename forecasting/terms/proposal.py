@@ -100,7 +100,8 @@ class Proposal:
     state: ProposalState = ProposalState.PROPOSED
     data_cut_off: datetime | None = None
     loss_if_not_decided: float = 0.0
-    """Expected credits and losses of doing nothing over the horizon."""
+    """What not deciding is expected to cost over the horizon: the benefit of the recommended option that would be
+    forgone, or, where the risk is to be accepted, the credits and losses that come with it."""
     currency: str = "EUR"
 
     @property

@@ -12,9 +12,10 @@ import numpy as np
 
 from forecasting.early_warning.policy import build_warnings
 from forecasting.early_warning.score import ReplayedDecision, alarm_score
+from forecasting.history.calendar import zone_of
 from forecasting.ports import Executor
 from forecasting.proposals.base import Problem
-from forecasting.proposals.build import build_proposal
+from forecasting.proposals.build import build_proposal, ranked
 from forecasting.proposals.kinds import KINDS
 from forecasting.service_levels.breach.score import Decision, score_decisions
 from forecasting.terms.breach import AlarmScore, BreachRisk, RiskScore
@@ -313,7 +314,10 @@ def make_plan(
         progress("capacity")
         needs, need_excuses = requirements(prepared, run.demand, run.effects)
         progress("proposals")
-        proposals = tuple(build_proposal(p, KINDS) for p in problems(run, needs))
+        proposals = ranked(
+            [build_proposal(p, KINDS) for p in problems(run, needs)],
+            today=prepared.as_of.astimezone(zone_of(prepared.zone)).date(),
+        )
     score: RiskScore | None = None
     alarms: AlarmScore | None = None
     if depth == "full":

@@ -52,6 +52,8 @@ class Prepared:
     catalogue: Catalogue
     organisation: str
     currency: str
+    zone: str
+    """IANA zone of the organisation's calendar."""
     settings: Settings
     manifest: RunManifest
     history: History
@@ -69,6 +71,7 @@ def prepare(
     *,
     organisation: str,
     currency: str,
+    zone: str,
     as_of: datetime,
     settings: Settings,
     code_version: str,
@@ -80,7 +83,7 @@ def prepare(
     catalogue : Catalogue
     rows : DataFrame
         Canonical rows (service, metric, at naive UTC, value), at least all before `as_of`.
-    organisation, currency : str
+    organisation, currency, zone : str
         As the project file says.
     as_of : datetime
         UTC instant.
@@ -117,6 +120,7 @@ def prepare(
         catalogue=catalogue,
         organisation=organisation,
         currency=currency,
+        zone=zone,
         settings=settings,
         manifest=_manifest(catalogue, history, as_of, settings, code_version),
         history=history,

@@ -188,6 +188,7 @@ class Workspace:
             self._rows(cut_off),
             organisation=self.project.organisation,
             currency=self.project.currency,
+            zone=self.project.zone,
             as_of=cut_off,
             settings=self.settings,
             code_version=__version__,

@@ -73,9 +73,10 @@ class HistGradientBoosting:
         )
         with one_thread():
             model.fit(features, np.clip(target, -3, 3))
-        ahead = np.arange(1, horizon + 1)
-        future, anchor, scale = _features(values, season, np.full(horizon, n), ahead, calendar, steady, reach)
-        path = anchor + scale * model.predict(future)
+        steps = np.arange(1, horizon + 1)
+        future, anchor, scale = _features(values, season, np.full(horizon, n), steps, calendar, steady, reach)
+        with one_thread():
+            path = anchor + scale * model.predict(future)
         return np.asarray(path * context.holiday_factor[len(context.values) :][:horizon], dtype=np.float64)
 
 
