@@ -138,11 +138,14 @@ def demand_summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
                 **{f"{s}_{who}": mean(who, s, own) for s in ("sql", "mase") for who in ("chosen", "naive")},
             }
         )
+    months = sorted({r["month"] for r in rows})
+    without = {label: float(np.mean([lost(rows, s["service"], label) < 0 for s in services])) for label in months}
     wins = [s for s in services if s["sql_chosen"] < s["sql_naive"]]
     ratios = [s["sql_chosen"] / s["sql_naive"] for s in services]
     return {
         "services": services,
         "beats_naive_sql": len(wins) / len(services),
+        "beats_naive_sql_without": without,
         "beats_naive_mase": sum(s["mase_chosen"] < s["mase_naive"] for s in services) / len(services),
         "sql_ratio_geometric_mean": float(np.exp(np.mean(np.log(ratios)))),
         "chosen_models": dict(sorted(Counter(r["model"] for r in rows).items())),
@@ -157,6 +160,12 @@ def demand_summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
             if (part := [r for r in rows if r["month"] == label])
         ],
     }
+
+
+def lost(rows: Sequence[dict[str, Any]], service: str, left_out: str) -> float:
+    """Return the summed SQL of the chosen model − that of seasonal naive for a service, one month left out."""
+    kept = (r for r in rows if r["service"] == service and r["month"] != left_out)
+    return float(sum(r["chosen"]["sql"] - r["naive"]["sql"] for r in kept))
 
 
 # ---------------------------------------------------------------- breach risk
@@ -246,8 +255,8 @@ def breach_summary(rows: Sequence[dict[str, Any]], seed: int) -> dict[str, Any]:
     names = ("product", "last_outcome", "iid_binomial")
     running = [r for r in rows if r["open"] and r["elapsed"] >= 0]
 
-    def scored(part: Sequence[dict[str, Any]], name: str, against: str = "climatology") -> dict[str, Any]:
-        p, q, y = (np.array([float(r[k]) for r in part]) for k in (name, against, "missed"))
+    def scored(part: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
+        p, q, y = (np.array([float(r[k]) for r in part]) for k in (name, "climatology", "missed"))
         loss, reference = float(np.mean((p - y) ** 2)), float(np.mean((q - y) ** 2))
         found: dict[str, Any] = {
             "decisions": len(part),
@@ -257,7 +266,7 @@ def breach_summary(rows: Sequence[dict[str, Any]], seed: int) -> dict[str, Any]:
             "reference": reference,
             "skill": 1 - loss / reference,
         }
-        score = score_decisions([decision(r, name, against) for r in part], protocol="benchmark", seed=seed)
+        score = score_decisions([decision(r, name) for r in part], protocol="benchmark", seed=seed)
         if not isinstance(score, Excuse):
             found |= {"skill_low": score.skill_low, "skill_high": score.skill_high}
             found["bins"] = [[b.predicted, b.observed, b.count] for b in score.bins]
@@ -276,7 +285,7 @@ def breach_summary(rows: Sequence[dict[str, Any]], seed: int) -> dict[str, Any]:
         "decisions": len(now),
         "open_share": len(running) / len(now),
         "all": {name: scored(running, name) for name in names},
-        "against": {name: scored(running, "product", name) for name in names[1:]},
+        "against": {name: paired(running, name, seed) for name in ("climatology", *names[1:])},
         "by_elapsed": split(running, "elapsed"),
         "by_month": split(running, "month"),
         "by_month_and_elapsed": [
@@ -290,7 +299,26 @@ def breach_summary(rows: Sequence[dict[str, Any]], seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def decision(row: dict[str, Any], name: str, against: str) -> Decision:
+def paired(rows: Sequence[dict[str, Any]], name: str, seed: int, draws: int = 2000) -> dict[str, float]:
+    """Return Brier of the product − Brier of a baseline, with the 95 % interval over resampled services × months.
+
+    A difference, because a ratio to a baseline that is nearly perfect in most months has no useful interval.
+    """
+    services, months = (sorted({r[key] for r in rows}) for key in ("service", "month"))
+    total, count = np.zeros((len(services), len(months))), np.zeros((len(services), len(months)))
+    for r in rows:
+        at = services.index(r["service"]), months.index(r["month"])
+        total[at] += (r["product"] - r["missed"]) ** 2 - (r[name] - r["missed"]) ** 2
+        count[at] += 1
+    random, found = np.random.default_rng(seed), []
+    for _ in range(draws):
+        some = np.ix_(random.integers(0, len(services), len(services)), random.integers(0, len(months), len(months)))
+        found.append(total[some].sum() / count[some].sum())
+    low, high = np.quantile(found, [0.025, 0.975])
+    return {"difference": float(total.sum() / count.sum()), "low": float(low), "high": float(high)}
+
+
+def decision(row: dict[str, Any], name: str) -> Decision:
     """Return a row as what `score_decisions` takes."""
     return Decision(
         service=row["service"],
@@ -300,7 +328,7 @@ def decision(row: dict[str, Any], name: str, against: str) -> Decision:
         at=datetime.fromisoformat(row["at"]),
         elapsed=row["elapsed"],
         probability=row[name],
-        climatology=row[against],
+        climatology=row["climatology"],
         breached=row["missed"],
     )
 

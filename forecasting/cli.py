@@ -268,7 +268,7 @@ def backtest(
         columns={"sql_vs_naive": "SQL", "mase_vs_naive": "MASE", "coverage80": "in 80 %", "coverage95": "in 95 %"}
     )
     _table(
-        "Back-tests: loss of quantiles (SQL) and of the median (MASE), 1 = seasonal naive, lower is better",
+        "Back-tests: loss of quantiles (SQL) and median (MASE); 1 = seasonal naive",
         shown,
         {"service": "text", "model": "key", "chosen": "key", "SQL": "ratio", "MASE": "ratio",
          "in 80 %": "%", "in 95 %": "%", "cpu_seconds": "ratio"},

@@ -48,6 +48,13 @@ CARRIERS = {
 REGIONAL = ("9e", "ev", "mq")
 """Carriers that fly mostly small regional jets, so a late departure harms fewer passengers."""
 
+WEATHER = {
+    "temperature_c": "Temperature",
+    "wind_speed_kmh": "Wind",
+    "precipitation_mm": "Precipitation",
+    "visibility_km": "Visibility",
+}
+
 HALF_PERCENT = Fraction(1, 200)
 STRICTER = {"on-time": Decimal("2.0"), "completion": Decimal("0.5")}
 """Percentage points by which the internal SLO is stricter than the SLA: the room to act."""
@@ -465,6 +472,29 @@ spec:
     return GENERATED + "---\n".join(documents)
 
 
+def covariates() -> str:
+    """Return covariates.yaml: the observed weather of each airport, which acts on its carriers too."""
+    documents = [
+        f"""\
+apiVersion: forecasting/v1
+kind: Covariate
+metadata: {{name: {airport}-{what.lower()}}}
+spec:
+  service: {airport}
+  metric: {metric}
+  knownAhead: false
+  description: {what} at {SHORT[airport]}
+"""
+        for airport in AIRPORTS
+        for metric, what in WEATHER.items()
+    ]
+    rule = """\
+# Observed weather is known for the past only (knownAhead: false): it says what bad days had in common, not what comes.
+# It acts on the airport and, through depends-on, on every carrier there.
+"""
+    return GENERATED + rule + "---\n".join(documents)
+
+
 def attainment_table() -> str:
     """Return the monthly on-time attainment as Markdown; a missed month is marked with ``*``."""
     lines = [
@@ -495,6 +525,7 @@ FILES = {
     "agreements.yaml": agreements,
     "resources.yaml": resources,
     "drivers.yaml": drivers,
+    "covariates.yaml": covariates,
 }
 
 

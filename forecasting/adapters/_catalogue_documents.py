@@ -21,7 +21,7 @@ from forecasting.adapters._catalogue_parts import (
 from forecasting.adapters._fields import Fields
 from forecasting.adapters._strict_yaml import Node
 from forecasting.terms.agreement import Agreement, AgreementKind
-from forecasting.terms.catalogue import DemandDriver, Resource, Service
+from forecasting.terms.catalogue import Covariate, DemandDriver, Resource, Service
 from forecasting.terms.service_level import Objective
 
 _ANNOTATIONS = ("tier", "zone", "country", "depends-on", "owner")
@@ -208,6 +208,26 @@ def read_driver(draft: Draft, name: str, display: str, metadata: Fields, top: Fi
     draft.drivers[service] = DemandDriver(name=name, service=service, metric=metric, description=text)
 
 
+def read_covariate(draft: Draft, name: str, display: str, metadata: Fields, top: Fields) -> None:
+    """Read a Covariate; a metric of a service is one at most once."""
+    spec = top.mapping("spec", ["service", "metric", "knownAhead", "description"], required=True)
+    if spec is None:
+        return
+    service, metric = spec.name("service"), spec.text("metric", required=True)
+    draft.refer("service", service, spec, "service")
+    draft.refer("metric", metric, spec, "metric")
+    known_ahead = spec.flag("knownAhead", default=False)
+    other = next((c for c in draft.covariates.values() if (c.service, c.metric) == (service, metric)), None)
+    if other is not None and metric:
+        allowed = f"one Covariate a metric of a service ({other.name} is there already)"
+        spec.note("metric", metric, allowed, "remove one of them")
+        return
+    text = spec.text("description") or display
+    draft.covariates[name] = Covariate(
+        name=name, service=service, metric=metric, known_ahead=known_ahead, description=text
+    )
+
+
 def read_customer(draft: Draft, name: str, display: str, metadata: Fields, top: Fields) -> None:
     """Read a Customer."""
     spec = top.mapping("spec", ["displayName", "description"])
@@ -221,6 +241,7 @@ READERS: dict[tuple[str, str], Reader] = {
     ("forecasting/v1", "Agreement"): read_agreement,
     ("forecasting/v1", "Resource"): read_resource,
     ("forecasting/v1", "DemandDriver"): read_driver,
+    ("forecasting/v1", "Covariate"): read_covariate,
 }
 """Kinds in the order in which they are read: an Agreement needs the SLOs, an SLO needs the services."""
 

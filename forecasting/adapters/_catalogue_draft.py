@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from forecasting.adapters._fields import Fields
 from forecasting.terms.agreement import Agreement
-from forecasting.terms.catalogue import DemandDriver, Resource, Service
+from forecasting.terms.catalogue import Covariate, DemandDriver, Resource, Service
 from forecasting.terms.errors import ForecastingError
 from forecasting.terms.history import Metric
 from forecasting.terms.service_level import Objective
@@ -38,6 +38,7 @@ class Draft:
     agreements: dict[str, Agreement] = field(default_factory=dict)
     resources: dict[str, Resource] = field(default_factory=dict)
     drivers: dict[str, DemandDriver] = field(default_factory=dict)
+    covariates: dict[str, Covariate] = field(default_factory=dict)
     customers: dict[str, str] = field(default_factory=dict)
     references: list[Reference] = field(default_factory=list)
 

@@ -1,4 +1,4 @@
-"""Straight-line growth of a stock: a check on dates, and a way to look beyond a forecast's horizon."""
+"""Straight-line growth of a stock: its forecast years ahead, and a check on dates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecasting.capacity.headroom import daily_use, forecast_days
+from forecasting.capacity.headroom import DailyUse, daily_use, forecast_days
 from forecasting.terms.errors import Excuse, InputError
 from forecasting.terms.forecast import Forecast
 from forecasting.terms.history import Series
@@ -49,8 +49,9 @@ def linear_trend(days: NDArray[np.float64], values: NDArray[np.float64]) -> Line
     """Fit a line by ordinary least squares and say how far levels stray from it.
 
     Deviations are a random walk plus noise, told apart by how the variance of changes grows with the days between:
-    over 7 and 28 days (whole weeks, so that weekdays cancel), or 1 and 7 where there are fewer than 57 days. The
-    slope's error is √(1.2·shock² ÷ n + 12·noise² ÷ n³), its exact large-sample value under these two.
+    over 7 and 28 days (whole weeks, so that weekdays cancel), or 1 and 7 where there are fewer than 57 days. Shocks
+    count where they exceed twice the error with which noise alone would show them, as a shock too many widens a far
+    date by weeks. The slope's error is √(1.2·shock² ÷ n + 12·noise² ÷ n³), its exact large-sample value.
 
     Parameters
     ----------
@@ -79,6 +80,9 @@ def linear_trend(days: NDArray[np.float64], values: NDArray[np.float64]) -> Line
     short, long = (7, 28) if len(grid) >= 57 else (1, 7)
     over_short, over_long = _spread(grid, short), _spread(grid, long)
     shock2 = max((over_long - over_short) / (long - short), 0.0)
+    # The mean square of lagged changes of white noise of variance s² has variance 12·s⁴ ÷ n; two of them differ.
+    if shock2 < 2 * np.sqrt(24) * over_short / 2 / np.sqrt(len(values)) / (long - short):
+        shock2 = 0.0
     noise2 = max((over_short - short * shock2) / 2, 0.0)
     n = len(grid)
     return LinearTrend(
@@ -123,6 +127,104 @@ def _spread(grid: NDArray[np.float64], lag: int) -> float:
     change = grid[lag:] - grid[:-lag]
     change = change[np.isfinite(change)]
     return float(np.mean(change**2)) if len(change) else 0.0
+
+
+def growth_forecast(forecast: Forecast, history: Series, *, as_of: datetime, horizon: int) -> Forecast | Excuse:
+    """Forecast a stock by its own growth from the cut-off on.
+
+    A demand model is chosen by how it does a month ahead, where a stock has hardly moved; a stock has to be right on a
+    far day, and there the straight line through its last year (in the logarithm, where `grows_by_factor`) errs least.
+    The level now is that of the last whole weeks about the line, as many as make its error smallest: many where
+    deviations pass, one where they stay. Slope, level, shocks that stay and noise that passes are drawn for each path
+    (all normal). With less than a year of history the demand forecast is kept and continued by `extend_growth`.
+
+    Parameters
+    ----------
+    forecast : Forecast
+        Daily forecast of the stock; gives start, seed and number of paths.
+    history : Series
+        The same metric at its own step.
+    as_of : datetime
+        Cut-off instant; no slice that ends after it is read.
+    horizon : int
+        Days the result shall cover, 1 or more.
+
+    Returns
+    -------
+    Forecast or Excuse
+        Inside the metric's bounds; an excuse where history is too short.
+
+    Raises
+    ------
+    InputError
+        Where the forecast is not daily.
+
+    Notes
+    -----
+    With noise² and shock² per day, the mean deviation of w days misses the level by noise² ÷ w + shock²·w ÷ 3, which
+    is smallest at w = √3·noise ÷ shock.
+
+    Examples
+    --------
+    >>> from datetime import UTC, timedelta
+    >>> from forecasting.terms.history import Metric, MetricKind
+    >>> disk = Metric(name="tb", kind=MetricKind.NON_NEGATIVE, step=timedelta(days=1))
+    >>> start, now = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 2, 5, tzinfo=UTC)
+    >>> used = Series(service="s", metric=disk, start=start, step=timedelta(days=1), values=700 + 0.5 * np.arange(400))
+    >>> week = Forecast(service="s", metric=disk, start=now, step=timedelta(days=1), zone="UTC", model="flat",
+    ...     paths=np.full((200, 7), 899.5), cut_off=now, seed=1)
+    >>> growth_forecast(week, used, as_of=now, horizon=365).quantile(0.5)[[0, 99, 364]].round(1)
+    array([ 900. ,  949.5, 1082. ])
+    """
+    days = forecast_days(forecast)
+    use = daily_use(history, as_of=as_of)
+    if isinstance(use, Excuse):
+        return use
+    if (use.days[-1] - use.days[0]).astype(int) + 1 < TREND_DAYS:
+        return extend_growth(forecast, history, as_of=as_of, horizon=horizon)
+    line, by_factor, recent = _last_year(use)
+    values = np.log(use.level[recent]) if by_factor else use.level[recent]
+    x = (use.days[recent] - use.days[recent][0]).astype(np.float64)
+    best = np.sqrt(3) * line.noise / line.daily_shock if line.daily_shock > 0 else len(x) if line.noise > 0 else 1
+    width = min(7 * max(round(float(min(best, len(x))) / 7), 1), len(x))
+    level = float((values - line.slope * (x - x[-width:].mean()))[-width:].mean())
+    level_error = np.sqrt(line.noise**2 / width + line.daily_shock**2 * width / 3)
+    rng = np.random.default_rng((forecast.seed, 0x6120))
+    count = len(forecast.paths)
+    first = (np.datetime64(days[0], "D") - use.days[recent][0]).astype(int) - x[-width:].mean()
+    paths = level + level_error * rng.standard_normal((count, 1)) + _ahead(line, first + np.arange(horizon), count, rng)
+    return dataclasses.replace(
+        forecast,
+        paths=_bounded(np.exp(paths) if by_factor else paths, forecast),
+        model=_named(by_factor),
+    )
+
+
+def _last_year(use: DailyUse) -> tuple[LinearTrend, bool, NDArray[np.bool_]]:
+    """Line through the last year, whether it is one in the logarithm, and which days it was fitted to."""
+    days = use.days.astype(np.float64)
+    by_factor = grows_by_factor(days, use.level)
+    recent = use.days > use.days[-1] - TREND_DAYS
+    return linear_trend(days[recent], (np.log(use.level) if by_factor else use.level)[recent]), by_factor, recent
+
+
+def _ahead(line: LinearTrend, ahead: NDArray[np.float64], paths: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Growth and straying of each path after `ahead` days, shape (paths, len(ahead))."""
+    slopes = line.slope + line.slope_error * rng.standard_normal((paths,))
+    wander = np.cumsum(line.daily_shock * rng.standard_normal((paths, len(ahead))), axis=1)
+    noise = line.noise * rng.standard_normal((paths, len(ahead)))
+    return np.asarray(slopes[:, None] * ahead[None, :] + wander + noise, dtype=np.float64)
+
+
+def _bounded(paths: NDArray[np.float64], forecast: Forecast) -> NDArray[np.float64]:
+    """Return paths inside the bounds of the metric."""
+    low, high = forecast.metric.kind.bounds
+    return paths if low is None and high is None else np.clip(paths, low, high)
+
+
+def _named(by_factor: bool) -> str:
+    """Say how it grows."""
+    return "growth by a constant factor" if by_factor else "straight-line growth"
 
 
 def extend_growth(forecast: Forecast, history: Series, *, as_of: datetime, horizon: int) -> Forecast | Excuse:
@@ -175,28 +277,16 @@ def extend_growth(forecast: Forecast, history: Series, *, as_of: datetime, horiz
     use = daily_use(history, as_of=as_of)
     if isinstance(use, Excuse):
         return use
-    days = use.days.astype(np.float64)
-    by_factor = grows_by_factor(days, use.level)
-    values = np.log(use.level) if by_factor else use.level
-    recent = use.days > use.days[-1] - TREND_DAYS
-    line = linear_trend(days[recent], values[recent])
+    line, by_factor, _ = _last_year(use)
     rng = np.random.default_rng((forecast.seed, 0x6120))
-    paths = len(forecast.paths)
-    slopes = line.slope + line.slope_error * rng.standard_normal((paths,))
     window = min(7, forecast.horizon)
     ends = np.asarray(forecast.paths[:, -window:], dtype=np.float64)
     level = (np.log(np.maximum(ends, use.level.min())) if by_factor else ends).mean(axis=1)
-    ahead = np.arange(1, more + 1) + (window - 1) / 2
-    wander = np.cumsum(line.daily_shock * rng.standard_normal((paths, more)), axis=1)
-    noise = line.noise * rng.standard_normal((paths, more))
-    longer = level[:, None] + slopes[:, None] * ahead[None, :] + wander + noise
-    if by_factor:
-        longer = np.exp(longer)
-    low, high = forecast.metric.kind.bounds
-    if low is not None or high is not None:
-        longer = np.clip(longer, low, high)
+    ahead = np.arange(1.0, more + 1.0) + (window - 1) / 2
+    longer = level[:, None] + _ahead(line, ahead, len(forecast.paths), rng)
+    longer = _bounded(np.exp(longer) if by_factor else longer, forecast)
     return dataclasses.replace(
         forecast,
         paths=np.concatenate([forecast.paths, longer], axis=1),
-        model=f"{forecast.model}, then {'growth by a constant factor' if by_factor else 'straight-line growth'}",
+        model=f"{forecast.model}, then {_named(by_factor)}",
     )

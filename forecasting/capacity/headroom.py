@@ -22,6 +22,10 @@ MINIMUM_DAYS = 14
 """Days with data among the recent ones below which nothing is said."""
 SUSTAINED_DAYS = 28
 """Days over whose busy days capacity has to last: four weeks."""
+MEAN_DAYS = 14
+"""Days over which a path's level is averaged: whole weeks, few enough to see a step within one."""
+LEARNT_DAYS = 182
+"""Days the busy-day factor is learnt from: half a year."""
 COMPLETE = 0.9
 """A day counts where it has at least this share of the observed slices of the median day."""
 
@@ -44,64 +48,65 @@ class DailyUse:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PeakProfile:
-    """Busiest slice ÷ the day's total (counts) or mean (levels), by weekday, with its spread.
+class BusyDays:
+    """How high the busy days of four weeks stand above their mean day.
 
     Examples
     --------
-    >>> flat = PeakProfile(factors=(np.array([0.1]),) * 7, interval=timedelta(hours=1), days=56)
-    >>> flat.peaks(np.array([[100.0, 200.0]]), date(2027, 3, 1), seed=1)
-    array([[10., 20.]])
+    >>> flat = BusyDays(factors=np.array([0.1]), days=56)
+    >>> flat.demand(np.full(13, 100.0), np.array([[100.0, 240.0]]), seed=1)
+    array([[10., 11.]])
     """
 
-    factors: tuple[NDArray[np.float64], ...]
-    """Seven arrays, Monday first: the factors seen on that weekday."""
-    interval: timedelta
-    """Length of the slice whose peak it is."""
+    factors: NDArray[np.float64]
+    """Shape (k,): 95 % quantile of the daily peaks ÷ mean of the daily levels, one for each four weeks looked at."""
     days: int
-    """Days it was learnt from."""
+    """Days they were learnt from."""
 
-    def peaks(self, levels: NDArray[np.float64], first: date, *, seed: int) -> NDArray[np.float64]:
-        """Return daily peaks for daily `levels` of shape (n_paths, days) from local day `first` on.
+    def demand(self, history: NDArray[np.float64], paths: NDArray[np.float64], *, seed: int) -> NDArray[np.float64]:
+        """Return the busy-day demand on each coming day, shape (n_paths, days).
 
-        Each path and day draws one of the factors seen on its weekday, so the spread of the profile is in the paths.
+        It is the mean level of the two weeks up to the day times a factor drawn for the path. A single day's peak would
+        be an extreme among hundreds of simulated days, which grows with the horizon whatever demand does; capacity is
+        short when busy days are short of it, and that is also how use now is measured.
+
+        Parameters
+        ----------
+        history : ndarray, shape (n,)
+            Daily levels up to the cut-off.
+        paths : ndarray, shape (n_paths, days)
+            Daily levels of the coming days.
+        seed : int
         """
+        before = history[-(MEAN_DAYS - 1) :]
+        joined = np.concatenate([np.broadcast_to(before, (len(paths), len(before))), paths], axis=1)
+        total = np.concatenate([np.zeros((len(paths), 1)), np.cumsum(joined, axis=1)], axis=1)
+        end = np.arange(len(before) + 1, joined.shape[1] + 1)
+        start = np.maximum(end - MEAN_DAYS, 0)
+        level = (total[:, end] - total[:, start]) / (end - start)
         rng = np.random.default_rng((seed, 0x9EAC))
-        peaks = np.empty_like(levels)
-        for i in range(levels.shape[1]):
-            seen = self.factors[(first.weekday() + i) % 7]
-            peaks[:, i] = levels[:, i] * seen[rng.integers(0, len(seen), size=len(levels))]
-        return peaks
+        drawn = self.factors[rng.integers(0, len(self.factors), size=len(paths))]
+        return np.asarray(level * drawn[:, None], dtype=np.float64)
 
 
-def sustained_peaks(history: NDArray[np.float64], paths: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the peak that counts on each coming day: the 95 % quantile of the daily peaks of the four weeks up to it.
-
-    One day's peak among hundreds of days on a path is an extreme, and grows with the horizon; capacity is short when
-    busy days are short of it, which is also how use now is measured.
-
-    Parameters
-    ----------
-    history : ndarray, shape (n,)
-        Daily peaks up to the cut-off.
-    paths : ndarray, shape (n_paths, days)
-        Daily peaks of the coming days.
+def busy_days(use: DailyUse) -> BusyDays:
+    """Return the busy-day factors of the four-week windows of the last half year, one a week.
 
     Examples
     --------
-    >>> sustained_peaks(np.full(28, 10.0), np.array([[99.0, 10.0, 99.0]])).round(1)
-    array([[10., 10., 99.]])
+    >>> days = np.arange("2027-01-01", "2027-03-01", dtype="datetime64[D]")
+    >>> busy_days(DailyUse(days=days, level=np.full(59, 200.0), peak=np.full(59, 25.0))).factors
+    array([0.125, 0.125, 0.125, 0.125, 0.125])
     """
-    before = history[-(SUSTAINED_DAYS - 1) :]
-    joined = np.concatenate([np.broadcast_to(before, (len(paths), len(before))), paths], axis=1)
-    width = min(SUSTAINED_DAYS, joined.shape[1])
-    windows = np.lib.stride_tricks.sliding_window_view(joined, width, axis=1)
-    # The second highest of 28 is the smallest value that at least 95 % of the days do not exceed.
-    rank = width - 1 - width // 20
-    sustained = np.partition(windows, rank, axis=2)[:, :, rank]
-    missing = paths.shape[1] - sustained.shape[1]
-    lead = np.broadcast_to(sustained[:, :1], (len(paths), max(missing, 0)))
-    return np.concatenate([lead, sustained], axis=1)[:, -paths.shape[1] :]
+    level, peak = use.level[-LEARNT_DAYS:], use.peak[-LEARNT_DAYS:]
+    width = min(SUSTAINED_DAYS, len(level))
+    ends = range(len(level), width - 1, -7)
+    factors = [
+        float(np.quantile(peak[end - width : end], 0.95) / level[end - width : end].mean())
+        for end in ends
+        if level[end - width : end].mean() > 0
+    ]
+    return BusyDays(factors=np.array(factors or [1.0]), days=len(level))
 
 
 def daily_use(use: Series, *, as_of: datetime, interval: timedelta | None = None) -> DailyUse | Excuse:
@@ -170,27 +175,6 @@ def daily_use(use: Series, *, as_of: datetime, interval: timedelta | None = None
             what_would_help=f"{MINIMUM_DAYS} days of recent history",
         )
     return found
-
-
-def peak_profile(use: DailyUse, *, as_of: date, interval: timedelta) -> PeakProfile:
-    """Return the peak factors of the last eight weeks by weekday; a weekday seen fewer than 4 times lends the others'.
-
-    Examples
-    --------
-    >>> days = np.arange("2027-01-01", "2027-03-01", dtype="datetime64[D]")
-    >>> use = DailyUse(days=days, level=np.full(59, 200.0), peak=np.full(59, 25.0))
-    >>> float(peak_profile(use, as_of=date(2027, 3, 1), interval=timedelta(hours=1)).factors[0][0])
-    0.125
-    """
-    recent = use.recent(as_of)
-    busy = recent.level > 0
-    factors = recent.peak[busy] / recent.level[busy]
-    # Day 0 of the epoch was a Thursday.
-    weekday = (recent.days[busy].astype(np.int64) + 3) % 7
-    if not busy.any():
-        factors, weekday = np.ones(1), np.zeros(1, dtype=np.int64)
-    by_day = tuple(factors[weekday == d] if (weekday == d).sum() >= 4 else factors for d in range(7))
-    return PeakProfile(factors=by_day, interval=interval, days=int(busy.sum()))
 
 
 def forecast_days(forecast: Forecast) -> tuple[date, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING
 
@@ -13,21 +13,20 @@ import numpy as np
 
 from forecasting.capacity.base import CapacityModel
 from forecasting.capacity.headroom import (
+    BusyDays,
     DailyUse,
-    PeakProfile,
+    busy_days,
     daily_use,
     forecast_days,
     order_date,
     passage_date,
-    sustained_peaks,
 )
-from forecasting.capacity.headroom import peak_profile as learn_profile
 from forecasting.capacity.models import CAPACITY_MODELS
 from forecasting.capacity.models.erlang import ErlangC
 from forecasting.capacity.models.growing_stock import first_passage
 from forecasting.capacity.models.response_curve import CurveModel, ResponseCurve
 from forecasting.capacity.verify import check_queue, check_trend
-from forecasting.history.calendar import DAY, as_utc, is_local_days, zone_of
+from forecasting.history.calendar import DAY, as_utc, zone_of
 from forecasting.terms.capacity import Requirement
 from forecasting.terms.catalogue import Resource
 from forecasting.terms.errors import Excuse, InputError
@@ -63,7 +62,6 @@ def assess(
     forecast: Forecast,
     *,
     as_of: datetime,
-    peak_profile: PeakProfile | None = None,
     curve: ResponseCurve | Excuse | None = None,
 ) -> Requirement | Excuse:
     """Say how much headroom a resource has, when it runs out, how much is needed and by when it must be ordered.
@@ -78,8 +76,6 @@ def assess(
         Daily forecast of the same metric, of any horizon: the day's total for counts, its mean for levels.
     as_of : datetime
         Cut-off instant, with zone.
-    peak_profile : PeakProfile, optional
-        Busiest slice ÷ day; learnt from the last eight weeks where not given.
     curve : ResponseCurve or Excuse, optional
         Fitted response curve of the service (for its service level), or why there is none.
 
@@ -96,8 +92,7 @@ def assess(
 
     Notes
     -----
-    With recurrent peaks each day's peak is the day's forecast × a peak factor of that weekday; what counts on a day is
-    the 95 % quantile of the peaks of the four weeks up to it (`sustained_peaks`), and the limit is passed on the first
+    With recurrent peaks what counts on a day is the busy-day demand (`BusyDays`), and the limit is passed on the first
     day on which that is above it. A stock passes on the first day at or above it. Quantities are pooled over the
     horizon on each path first, then a quantile is taken, then it is turned into units, and rounded last. Because
     service level falls with demand, the units at the 90 % quantile of demand are enough with probability 0.9.
@@ -110,11 +105,8 @@ def assess(
     if isinstance(history, Excuse):
         return history
     today = as_utc(as_of).astimezone(zone_of(use_history.zone)).date()
-    step = model.interval or use_history.step
-    measured, demand, profile = _daily_demand(history, forecast, days, today, model, step, peak_profile)
+    measured, demand, busy = _daily_demand(history, forecast, model)
     recent = measured[len(measured) - len(history.recent(today).days) :]
-    if model.recurrent:
-        demand = sustained_peaks(measured, demand)
     demand_now = float(np.quantile(recent, 0.95)) if model.recurrent else float(measured[-1])
     if demand_now <= 0:
         return Excuse(
@@ -173,7 +165,7 @@ def assess(
         service_level_now=None if math.isnan(level_now) else level_now,
         service_level_p90=None if math.isnan(level_p90) else level_p90,
         check=CHECKS[model.name](case),
-        assumptions=_assumptions(case, forecast, profile, curve, required[1], today),
+        assumptions=_assumptions(case, forecast, busy, curve, required[1], today),
         daily_use_p50=tuple(zip(days, daily[0].tolist(), strict=True)),
         daily_use_p90=tuple(zip(days, daily[1].tolist(), strict=True)),
         daily_use_history=tuple(zip(history.days[-CHART_DAYS:].tolist(), shown.tolist(), strict=True)),
@@ -217,20 +209,14 @@ def _same_metric(resource: Resource, use: Series, forecast: Forecast, as_of: dat
 
 
 def _daily_demand(
-    history: DailyUse,
-    forecast: Forecast,
-    days: tuple[date, ...],
-    today: date,
-    model: CapacityModel,
-    step: timedelta,
-    given: PeakProfile | None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], PeakProfile | None]:
-    """Demand of the day that capacity has to carry: in history (n,), on paths (n_paths, days), and the profile."""
-    if not model.recurrent or is_local_days(step):
-        return history.level, np.maximum(forecast.paths, 0.0), None
-    profile = given or learn_profile(history, as_of=today, interval=step)
-    peaks = profile.peaks(np.maximum(forecast.paths, 0.0), days[0], seed=forecast.seed)
-    return history.peak, peaks, profile
+    history: DailyUse, forecast: Forecast, model: CapacityModel
+) -> tuple[NDArray[np.float64], NDArray[np.float64], BusyDays | None]:
+    """Demand of the day that capacity has to carry: in history (n,), on paths (n_paths, days), and the busy days."""
+    paths = np.maximum(forecast.paths, 0.0)
+    if not model.recurrent:
+        return history.level, paths, None
+    busy = busy_days(history)
+    return history.peak, busy.demand(history.level, paths, seed=forecast.seed), busy
 
 
 def _check_erlang(case: _Case) -> str:
@@ -272,7 +258,7 @@ CHECKS: dict[str, Callable[[_Case], str]] = {
 def _assumptions(
     case: _Case,
     forecast: Forecast,
-    profile: PeakProfile | None,
+    busy: BusyDays | None,
     curve: ResponseCurve | Excuse | None,
     required_p90: Decimal,
     today: date,
@@ -280,12 +266,12 @@ def _assumptions(
     """What the figures rest on, in words."""
     resource, model = case.resource, case.model
     said = [f"use forecast by {forecast.model} from data up to {forecast.cut_off:%Y-%m-%d}"]
-    if profile is not None:
-        low, high = np.quantile(np.concatenate(profile.factors), (0.1, 0.9))
-        of = f"{100 * low:.1f} to {100 * high:.1f} % of the day's total"
+    if busy is not None:
+        low, high = np.quantile(busy.factors, (0.1, 0.9))
+        of = f"{100 * low:.1f} to {100 * high:.1f} % of the mean day's total"
         if forecast.metric.kind is not MetricKind.COUNT:
-            of = f"{low:.2f} to {high:.2f} times the day's mean"
-        said.append(f"busiest slice of a day as in the last {profile.days} days with data, by weekday ({of})")
+            of = f"{low:.2f} to {high:.2f} times the mean day's mean"
+        said.append(f"busy days (95 % quantile of the daily peaks of four weeks) as in the last {busy.days} days: {of}")
     if isinstance(model, ErlangC):
         said.append(
             f"calls arrive at random within the interval, callers wait, handling times vary like an exponential with "

@@ -20,7 +20,7 @@ BIAS_KEPT = 0.3
 """Share of the median past error that moves the forecast: a few origins say little about bias."""
 
 
-WINSOR = 15.0
+WINSOR = 4.0
 """Errors are cut at this multiple of their 90 % quantile."""
 
 
@@ -109,7 +109,7 @@ def slice_spread(table: ErrorTable, season: int, near_holiday: NDArray[np.bool_]
     """Return how much more than usual the outcome of each slice scatters, shape (length,), around 1.
 
     The mean absolute error of the slice's phase of the season ÷ that of all, drawn halfway to 1 and kept between 0.5
-    and 2; near holidays times the ratio of errors near and away from past holidays, 1 to 4.
+    and 2; near holidays times the ratio of errors near and away from past holidays, likewise drawn halfway, 1 to 2.
 
     Parameters
     ----------
@@ -144,7 +144,8 @@ def slice_spread(table: ErrorTable, season: int, near_holiday: NDArray[np.bool_]
     means = np.where(count > 0, total / np.maximum(count, 1), base)
     spread = np.clip(0.5 * (1 + means / base), 0.5, 2.0)[phase]
     if (~away).any():
-        holiday = float(np.clip((size[~away] / spread[slot[~away]]).mean() / base, 1.0, 4.0))
+        ratio = float((size[~away] / spread[slot[~away]]).mean()) / base
+        holiday = float(np.clip(0.5 * (1 + ratio), 1.0, 2.0))
         spread = np.where(near_holiday, spread * holiday, spread)
     return np.asarray(spread, dtype=np.float64)
 
@@ -237,9 +238,10 @@ def calibrate(
 
     Notes
     -----
-    Split conformal prediction (Vovk et al. 2005; Lei et al. 2018) with weights (Barber et al. 2023): levels are spread
-    by the factor (1 + 1/n_eff), n_eff being the effective number of independent errors: old windows count
-    less, and errors within one window count as one as far as they share a level (design effect, Kish 1965).
+    Split conformal prediction (Vovk et al. 2005; Lei et al. 2018) with weights (Barber et al. 2023). With few errors
+    its exact correction takes the largest error for every level beyond 1 − 1/n; here quantiles are widened by the
+    factor of Student's t instead (`small_sample_factor`), its degrees of freedom being the effective number of windows
+    (Kish 1965): errors within one window share a level and do not count apart.
 
     Examples
     --------
@@ -271,24 +273,36 @@ def calibrate(
     typical = float(weighted_quantiles(np.abs(pooled), weight, np.array([0.9]))[0])
     if typical > 0:  # one broken reading must not decide the tails
         pooled = np.clip(pooled, -WINSOR * typical, WINSOR * typical)
-    effective = _effective_windows(own, reference, season, now, half_life)
-    levels = np.clip(0.5 + (GRID - 0.5) * (1 + 1 / effective), 0, 1)
-    quantiles = weighted_quantiles(pooled, weight, levels)
+    effective = _effective_windows(own, reference, now, half_life)
+    quantiles = weighted_quantiles(pooled, weight, GRID)
     middle = float(np.interp(0.5, GRID, quantiles))
-    return ErrorDistribution(quantiles=quantiles - (1 - BIAS_KEPT) * middle, growth=growth, ratio=ratio)
+    spread = (quantiles - middle) * small_sample_factor(effective)
+    return ErrorDistribution(quantiles=spread + BIAS_KEPT * middle, growth=growth, ratio=ratio)
 
 
-def _effective_windows(own: ErrorTable, reference: ErrorTable, season: int, now: int, half_life: float) -> float:
-    """Effective number of independent errors: windows that do not overlap times independent errors within one."""
+def small_sample_factor(effective: float) -> NDArray[np.float64]:
+    """Return how much wider than the sample's own each quantile of `GRID` has to be, shape (len(GRID),).
+
+    Student's t with `effective` degrees of freedom (3 to 1,000) ÷ normal at the same level: what a small sample owes
+    its unknown spread. Levels nearer the middle than 25 % take the factor of the quartile.
+
+    Examples
+    --------
+    >>> small_sample_factor(1000.0).round(2).max(), small_sample_factor(4.0).round(2)[GRID.searchsorted(0.9)]
+    (np.float64(1.0), np.float64(1.2))
+    """
+    from scipy.special import ndtri, stdtrit
+
+    level = np.maximum(np.maximum(GRID, 1 - GRID), 0.75)
+    return np.asarray(stdtrit(float(np.clip(effective, 3.0, 1000.0)), level) / ndtri(level), dtype=np.float64)
+
+
+def _effective_windows(own: ErrorTable, reference: ErrorTable, now: int, half_life: float) -> float:
+    """Effective number of windows that do not overlap, old ones counting less; errors within one share a level."""
     width = max(table.errors.shape[1] for table in (own, reference))
     first = min(int(table.origins.min()) for table in (own, reference) if len(table.origins))
     weights = 0.5 ** (np.arange(width, now - first + 1, max(width, 1)) / half_life)
-    windows = max(2.0, float(weights.sum() ** 2 / (weights**2).sum())) if len(weights) else 2.0
-    table = reference if len(reference.errors) else own
-    trajectories = carry_forward(table.errors)
-    total = float(np.mean(trajectories**2))
-    shared = float(np.mean(season_mean(trajectories, season) ** 2))
-    return windows * float(np.clip(total / shared, 1.0, width)) if shared > 0 else windows
+    return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 1.0
 
 
 def _own_growth(

@@ -39,7 +39,7 @@ def build_proposal(problem: Problem, kinds: Sequence[ProposalKind]) -> Proposal:
     credit, loss = money(problem.risks, problem)
     return Proposal(
         id=proposal_id(problem),
-        title=_title(problem, chosen),
+        title=_title(problem),
         service=problem.service,
         agreement=problem.agreement.id if problem.agreement else None,
         objective=problem.objective.name if problem.objective else None,
@@ -131,7 +131,15 @@ def _why_not(option: Option, chosen: Option, problem: Problem) -> str:
             return f"P(exhausted) stays at {problem.probability:.0%}"
         return f"{chosen.net_benefit:,.0f} {chosen.currency} of expected net benefit would be forgone"
     if option.kind == "change_target":
-        return "would pass the loss on to the customer; worth asking only if the price concession is below the credits"
+        if chosen.kind == "change_target":
+            return (
+                f"gives up more than needed: credits avoided {option.benefit_mean:,.0f} against "
+                f"{chosen.benefit_mean:,.0f} {option.currency}"
+            )
+        return (
+            "would pass the loss on to the customer; worth asking only if the price concession is below the "
+            f"{option.benefit_mean:,.0f} {option.currency} of credits avoided"
+        )
     if problem.requirement is not None:
         if option.probability_after > 0.1:
             return f"P(exhausted) would still be {option.probability_after:.0%}"
@@ -144,11 +152,12 @@ def _why_not(option: Option, chosen: Option, problem: Problem) -> str:
     return f"net benefit {option.net_benefit:,.0f} against {chosen.net_benefit:,.0f} {option.currency}"
 
 
-def _title(problem: Problem, chosen: Option) -> str:
+def _title(problem: Problem) -> str:
     if problem.requirement is not None:
-        return f"{problem.requirement.resource}: {chosen.label[0].lower()}{chosen.label[1:]}"
+        return f"{problem.requirement.resource} may run short"
     name = problem.objective.display_name or problem.objective.name if problem.objective else problem.service
-    return f"{problem.service} – {name}: {chosen.label[0].lower()}{chosen.label[1:]}"
+    window = f" in {problem.worst.period.label}" if problem.worst else ""
+    return f"{problem.service}: {name} at risk{window}"
 
 
 def _problem_text(problem: Problem) -> str:

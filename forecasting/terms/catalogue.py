@@ -109,11 +109,21 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class Covariate:
-    """A series that explains another and whose future is known or forecast, such as weather."""
+    """A series from outside that acts on a service and on all that depend on it, such as weather or a campaign.
+
+    Examples
+    --------
+    >>> Covariate(name="jfk-wind", service="jfk", metric="wind_speed_kmh").known_ahead
+    False
+    """
 
     service: str
+    """Service at which it is measured."""
     metric: str
     known_ahead: bool = False
+    """Whether its future values are known (a calendar, a plan); observed weather is not."""
+    name: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

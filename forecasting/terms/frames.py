@@ -62,6 +62,12 @@ _WARNINGS = {
     "lead_time_needed_days": "float", "decide_by": "day", "main_cause": "str", "expected_credit": "float",
     "expected_loss": "float", "currency": "str", "note": "str",
 }  # fmt: skip
+_DRIVERS = {
+    "service": "str", "agreement": "str", "objective": "str", "driver": "str", "label": "str",
+    "driver_service": "str", "metric": "str", "unit": "str", "daily": "str", "direction": "str", "threshold": "float",
+    "days": "int", "worst_days": "int", "bad_share_worst": "float", "bad_share_rest": "float", "excess_share": "float",
+    "correlation": "float", "p_single": "float", "p_value": "float", "significant": "bool", "known_ahead": "bool",
+}  # fmt: skip
 _QUALITY = {
     "service": "str", "metric": "str", "rows": "int", "missing": "int", "coverage": "float", "longest_gap": "int",
     "first": "instant", "last": "instant", "stale_slices": "int", "notes": "str",
@@ -83,9 +89,9 @@ def plan_frames(plan: Plan) -> dict[str, pd.DataFrame]:
     -------
     dict of str to pandas.DataFrame
         ``attainment``, ``risks``, ``demand_quantiles``, ``choices`` (every model that ran), ``requirements``,
-        ``options``, ``warnings`` and ``quality``. Shares and probabilities are 0 to 1; money is a float beside a
-        ``currency`` column; instants are UTC (``datetime64[us, UTC]``), days are ``datetime64[us]``; what is
-        unknown is missing (NaN, NaT or None).
+        ``options``, ``warnings``, ``drivers`` (what bad days had in common, significant or not) and ``quality``.
+        Shares and probabilities are 0 to 1; money is a float beside a ``currency`` column; instants are UTC
+        (``datetime64[us, UTC]``), days are ``datetime64[us]``; what is unknown is missing (NaN, NaT or None).
     """
     outlooks = [(s, o) for s in plan.services for o in s.objectives]
     return {
@@ -130,6 +136,16 @@ def plan_frames(plan: Plan) -> dict[str, pd.DataFrame]:
                  w.lead_time_needed_days, w.decide_by, w.main_cause.name, w.expected_credit, w.expected_loss,
                  w.currency, w.note)
                 for w in plan.warnings
+            ),
+        ),
+        "drivers": _frame(
+            _DRIVERS,
+            (
+                (s.service.name, o.agreement.id if o.agreement else None, o.objective.name, d.driver, d.label,
+                 d.service, d.metric, d.unit, d.daily, d.direction, d.threshold, d.days, d.worst_days,
+                 d.bad_share_worst, d.bad_share_rest, d.excess_share, d.correlation, d.p_single, d.p_value,
+                 d.significant, d.known_ahead)
+                for s, o in outlooks for d in o.drivers
             ),
         ),
         "quality": _frame(

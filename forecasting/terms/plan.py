@@ -11,6 +11,7 @@ from forecasting.terms.agreement import Agreement
 from forecasting.terms.breach import AlarmScore, BreachRisk, RiskScore
 from forecasting.terms.capacity import Requirement
 from forecasting.terms.catalogue import Service
+from forecasting.terms.diagnosis import DriverRelation
 from forecasting.terms.errors import Excuse
 from forecasting.terms.forecast import Forecast, ModelChoice
 from forecasting.terms.history import Series, SeriesQuality
@@ -53,6 +54,10 @@ class ObjectiveOutlook:
     """Running window first, then the next ones."""
     excuse: Excuse | None = None
     """Why there is no risk figure; None where there is one."""
+    drivers: tuple[DriverRelation, ...] = ()
+    """How past bad days went with weather, demand and the like, smallest p-value first; significant or not."""
+    drivers_declined: tuple[tuple[str, Excuse], ...] = ()
+    """Drivers that could not be judged, with the reason."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -114,7 +119,7 @@ class Plan:
     data_last: date
 
     def frames(self) -> Mapping[str, pd.DataFrame]:
-        """Return the results as pandas frames: attainment, risks, choices, requirements, options, warnings."""
+        """Return the results as pandas frames: attainment, risks, choices, requirements, options, drivers."""
         from forecasting.terms.frames import plan_frames
 
         return plan_frames(self)

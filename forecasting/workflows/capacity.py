@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecasting.capacity.growth import extend_growth
+from forecasting.capacity.growth import growth_forecast
 from forecasting.capacity.models.response_curve import ResponseCurve, fit_response_curve
 from forecasting.capacity.requirement import assess
 from forecasting.history.calendar import local_starts, slice_starts
@@ -213,10 +213,10 @@ def assess_resource(
     if isinstance(forecast, Excuse):
         return forecast
     if isinstance(resource.model, GrowingStockModel):
-        extended = extend_growth(forecast, use, as_of=prepared.as_of, horizon=prepared.settings.stock_horizon_days)
-        if isinstance(extended, Excuse):
-            return extended
-        forecast = extended
+        grown_use = growth_forecast(forecast, use, as_of=prepared.as_of, horizon=prepared.settings.stock_horizon_days)
+        if isinstance(grown_use, Excuse):
+            return grown_use
+        forecast = grown_use
     curve = next((e.curve for e in effects if e.resource.name == resource.name), None)
     grown = replace(resource, units_now=resource.units_now + extra)
     return assess(grown, use, forecast, as_of=prepared.as_of, curve=curve)

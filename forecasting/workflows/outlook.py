@@ -13,7 +13,7 @@ import numpy as np
 from forecasting.history.calendar import is_local_days, zone_of
 from forecasting.service_levels.attainment import attainments
 from forecasting.service_levels.breach.badness import DailyBadness, align, daily_badness, indicator_name
-from forecasting.service_levels.breach.level import LevelModel, fit_level
+from forecasting.service_levels.breach.level import FIRST_ORIGIN, LevelModel, fit_level
 from forecasting.service_levels.breach.risk import assess_risk, window_share_left
 from forecasting.service_levels.breach.simulate import BadPaths, simulate_badness
 from forecasting.service_levels.breach.worlds import draw_worlds
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAD_DAYS = 28
-"""Days of a lead of the level model, shortened where less than this is left of the windows."""
+"""Days of a lead of the level model; shorter where history does not hold four of them."""
 
 Part = tuple[str, str, str]
 """(service, indicator, zone): what is simulated once and serves every objective on it."""
@@ -107,7 +107,8 @@ def build_fleet(
         # Only services of one zone share an axis to the day.
         name = f"{members[part].group}@{part[2]}"
         groups[name] = (*groups.get(name, ()), part)
-    span = int(np.clip((until - as_of) // timedelta(days=1), 5, LEAD_DAYS))
+    longest = max((m.days for m in members.values()), default=0)
+    span = int(np.clip((longest - FIRST_ORIGIN) // 4, 5, LEAD_DAYS))
     leads = max(1, -(-days // span))
     levels = {
         name: fit_level(

@@ -14,22 +14,25 @@ from forecasting.early_warning.policy import build_warnings
 from forecasting.early_warning.score import ReplayedDecision, alarm_score
 from forecasting.history.calendar import zone_of
 from forecasting.ports import Executor
-from forecasting.proposals.base import Problem
+from forecasting.proposals.base import Problem, money
 from forecasting.proposals.build import build_proposal, ranked
 from forecasting.proposals.kinds import KINDS
 from forecasting.service_levels.breach.score import Decision, score_decisions
 from forecasting.terms.breach import AlarmScore, BreachRisk, RiskScore
 from forecasting.terms.capacity import Requirement
 from forecasting.terms.catalogue import Resource
+from forecasting.terms.diagnosis import Diagnosis
 from forecasting.terms.errors import Excuse
 from forecasting.terms.plan import ObjectiveOutlook, Plan, PortfolioOutlook, ServiceOutlook
 from forecasting.terms.proposal import Proposal
 from forecasting.terms.service_level import AttainmentStatus
 from forecasting.workflows.capacity import LoadEffect, assess_resource, load_effects, requirements
 from forecasting.workflows.demand import Demand, forecast_demand
+from forecasting.workflows.diagnosis import diagnoses
 from forecasting.workflows.outlook import (
     Extra,
     Fleet,
+    Part,
     basis_of,
     build_fleet,
     known_history,
@@ -71,18 +74,24 @@ def outlooks(
     progress("breach risk")
     effects, excuses = load_effects(prepared)
     fleet = prepared_fleet(prepared)
+    drivers = diagnoses(prepared, fleet)
     return Outlooks(
         prepared=prepared,
         demand=demand,
         effects=effects,
         effect_excuses=excuses,
         fleet=fleet,
-        promises=tuple((p, _outlook(p, prepared, fleet, demand, effects)) for p in prepared.promises),
+        promises=tuple((p, _outlook(p, prepared, fleet, demand, effects, drivers)) for p in prepared.promises),
     )
 
 
 def _outlook(
-    promise: Promise, prepared: Prepared, fleet: Fleet, demand: Demand, effects: tuple[LoadEffect, ...]
+    promise: Promise,
+    prepared: Prepared,
+    fleet: Fleet,
+    demand: Demand,
+    effects: tuple[LoadEffect, ...],
+    drivers: Mapping[Part, Diagnosis],
 ) -> ObjectiveOutlook:
     part = part_of(promise.objective)
     past = past_windows(promise, as_of=prepared.as_of)
@@ -97,12 +106,15 @@ def _outlook(
             windows_known=len(past) - 1,
             basis=basis_of(fleet, part, paths, demand),
         )
+    found = drivers.get(part) if promise.agreement is not None else None
     return ObjectiveOutlook(
         agreement=promise.agreement,
         objective=promise.objective,
         attainments=past[-_KEPT_WINDOWS - 1 :],
         risks=risks,
         excuse=excuse,
+        drivers=found.relations if found else (),
+        drivers_declined=found.declined if found else (),
     )
 
 
@@ -158,7 +170,7 @@ def problems(run: Outlooks, needs: Sequence[Requirement]) -> list[Problem]:
                 zone=promise.objective.window.zone,
                 currency=prepared.currency,
                 past_missed=_past_missed(outlook),
-                resimulate=_resimulator(run, promise, len(outlook.attainments) - 1),
+                resimulate=_resimulator(run, promise),
                 reassess=_no_reassess,
             )
         )
@@ -198,12 +210,15 @@ def _past_missed(outlook: ObjectiveOutlook) -> float | None:
 
 
 def _at_stake(problem: Problem) -> float:
-    return sum(r.expected_credit + r.expected_loss for r in problem.risks)
+    return sum(money(problem.risks, problem))
 
 
 def _resimulator(
-    run: Outlooks, promise: Promise, windows_known: int
+    run: Outlooks, promise: Promise
 ) -> Callable[[Resource, Decimal, date], tuple[BreachRisk, ...] | Excuse]:
+    # All past windows, not only those kept for display: the interval is to be that of the risk without the units.
+    windows_known = len(past_windows(promise, as_of=run.prepared.as_of)) - 1
+
     def resimulate(resource: Resource, units: Decimal, in_use_from: date) -> tuple[BreachRisk, ...] | Excuse:
         part = part_of(promise.objective)
         paths = simulate_part(
@@ -249,7 +264,7 @@ def portfolio(run: Outlooks) -> tuple[PortfolioOutlook, ...]:
             PortfolioOutlook(
                 period=members[0][0].period,
                 agreements=len({a for _, a in members}),
-                probability_all_met=float((missed == 0).mean()),
+                probability_all_met=_all_met([r for r, _ in members], missed),
                 expected_misses=float(missed.mean()),
                 misses_p90=float(np.quantile(missed, 0.9)),
                 expected_credit=sum(r.expected_credit for r, _ in members),
@@ -261,7 +276,17 @@ def portfolio(run: Outlooks) -> tuple[PortfolioOutlook, ...]:
     return tuple(joint)
 
 
+def _all_met(risks: Sequence[BreachRisk], missed: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:
+    """Return P(all met) by the rule of `BreachRisk.probability`: exactly 0 or 1 only where arithmetic has decided."""
+    if all(r.decided for r in risks) or any(r.decided and r.probability >= 1 for r in risks):
+        return float(all(r.probability <= 0 for r in risks))
+    return (1 + int((missed == 0).sum())) / (len(missed) + 2)
+
+
 def _missed(risk: BreachRisk) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Return on which paths a window is missed; of one that is decided, on all or none."""
+    if risk.decided:
+        return np.full(len(risk.attainment_paths), risk.probability >= 1, dtype=np.bool_)
     return np.asarray(risk.attainment_paths < float(risk.target) - 1e-12, dtype=np.bool_)
 
 

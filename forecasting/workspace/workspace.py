@@ -37,6 +37,8 @@ PROJECT_FILE = "forecasting.yaml"
 STATE_FOLDER = ".forecasting"
 REPORT_FOLDER = "reports"
 _INSTANT = "%Y-%m-%dT%H%M%S%z"
+_LONGEST_SILENCE = timedelta(days=366)
+"""Nothing can be said of an instant whose last year is unknown; most often the date is mistyped."""
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 
 
@@ -178,14 +180,28 @@ class Workspace:
         return self.metrics.read(until=until)
 
     def prepare(self, as_of: str | date | datetime | None = None) -> Prepared:
-        """Lay out what is known before a cut-off; nothing at or after it is read."""
+        """Lay out what is known before a cut-off; nothing at or after it is read.
+
+        Raises
+        ------
+        InputError
+            Where nothing is known before the cut-off, or nothing of the year before it.
+        """
         from forecasting import __version__
         from forecasting.workflows.prepare import prepare
 
         cut_off = self.instant(as_of)
+        rows = self._rows(cut_off)
+        if len(rows) and cut_off - rows["at"].max().to_pydatetime().replace(tzinfo=UTC) > _LONGEST_SILENCE:
+            raise InputError(
+                argument="as_of",
+                came=str(as_of),
+                allowed=f"at most {_LONGEST_SILENCE.days} days after the last row, of {rows['at'].max():%Y-%m-%d}",
+                try_instead="ingest newer data, or an earlier --as-of",
+            )
         return prepare(
             self.catalogue,
-            self._rows(cut_off),
+            rows,
             organisation=self.project.organisation,
             currency=self.project.currency,
             zone=self.project.zone,

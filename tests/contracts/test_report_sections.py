@@ -87,6 +87,22 @@ def test_probabilities_carry_an_interval_in_the_decisions() -> None:
     assert len(re.findall(r"\d+ % \(\d+–\d+\)", text)) == 4
 
 
+def test_only_drivers_beyond_chance_are_printed_and_no_cause_is_claimed() -> None:
+    plan = make_plan()
+    text = markdown(build_document(plan, [BY_NUMBER[7]]))
+    assert text.count("What bad days have in common") == 1
+    printed = text.replace("\\", "")
+    assert "Precipitation at LaGuardia, day's highest | 1.27 mm or more | 50 of 250 | 39.40 % | 18.70 %" in printed
+    assert "Temperature at LaGuardia" not in text
+    assert "not a cause" in text
+    assert "The relation to lga-fog is not available, because 9 days, 60 needed" in text
+    lga = plan.services[0]
+    chance = replace(lga.objectives[0], drivers=lga.objectives[0].drivers[2:])
+    none = replace(plan, services=(replace(lga, objectives=(chance,)), *plan.services[1:]))
+    text = markdown(build_document(none, [BY_NUMBER[7]]))
+    assert "nothing beyond chance among Temperature at LaGuardia (250 days)" in text
+
+
 def test_a_row_of_another_width_is_refused() -> None:
     with pytest.raises(ValueError, match="1 cells under 2 columns"):
         table("x", [Column(name="a"), Column(name="b")], [[Cell(text="1")]])

@@ -16,6 +16,7 @@ from forecasting.terms.agreement import Agreement, AgreementKind, Credits, Credi
 from forecasting.terms.breach import AlarmScore, BreachRisk, Cause, ReliabilityBin, RiskScore
 from forecasting.terms.capacity import Requirement
 from forecasting.terms.catalogue import Service
+from forecasting.terms.diagnosis import DriverRelation
 from forecasting.terms.errors import Excuse
 from forecasting.terms.forecast import BacktestScore, Forecast, ModelChoice
 from forecasting.terms.history import Metric, MetricKind, Series, SeriesQuality
@@ -205,6 +206,30 @@ def series(service: str, level: float, growth: float, rng: np.random.Generator) 
     return demand, forecast, choice
 
 
+def relation(driver: str, label: str, unit: str, threshold: float, worst: float, p: float) -> DriverRelation:
+    """Return how bad days at LaGuardia went with a driver."""
+    return DriverRelation(
+        driver=driver,
+        label=label,
+        service="lga",
+        metric=driver,
+        unit=unit,
+        daily="max",
+        direction="above",
+        threshold=threshold,
+        days=HISTORY,
+        worst_days=50,
+        bad_share_worst=worst,
+        bad_share_rest=0.187,
+        excess_share=(worst - 0.187) * 0.2 / (worst * 0.2 + 0.187 * 0.8),
+        correlation=0.5,
+        p_single=p / 2,
+        p_value=p,
+        known_ahead=False,
+        statement=f"On days with much {label} more was late.",
+    )
+
+
 def outlook(
     service: str,
     display: str,
@@ -213,6 +238,7 @@ def outlook(
     fee: int,
     rng: np.random.Generator,
     customer: str = "port-authority",
+    drivers: tuple[DriverRelation, ...] = (),
 ) -> ServiceOutlook:
     demand, forecast, choice = series(service, 240.0, 0.12, rng)
     shares = mean + 0.02 * np.sin(np.arange(1, 9) * 1.7) + (0.004 if mean > float(target) else 0.0)
@@ -223,6 +249,10 @@ def outlook(
         objective=promised.objectives[0],
         attainments=(*closed, attainment(service, 9, 1900 / 2470, target, 2470, days_known=10)),
         risks=tuple(risk(service, n, mean - 0.003 * (n - 9), target, rng, fee) for n in (9, 10, 11, 12)),
+        drivers=drivers,
+        drivers_declined=(("lga-fog", Excuse(reason="9 days, 60 needed", what_would_help="51 more days")),)
+        if drivers
+        else (),
     )
     return ServiceOutlook(
         service=Service(
@@ -370,7 +400,19 @@ def make_plan(copies: int = 1) -> Plan:
     for c in range(copies):
         tail = f"-{c}" if c else ""
         services += [
-            outlook(f"lga{tail}", "LaGuardia", "0.8", 0.785, 250000, rng),
+            outlook(
+                f"lga{tail}",
+                "LaGuardia",
+                "0.8",
+                0.785,
+                250000,
+                rng,
+                drivers=(
+                    relation("precipitation_mm", "Precipitation at LaGuardia", "mm", 1.27, 0.394, 0.0005),
+                    relation("wind_speed_kmh", HOSTILE[0], "km/h", 35.188, 0.265, 0.018),
+                    relation("temperature_c", "Temperature at LaGuardia", "°C", 27.8, 0.21, 0.58),
+                ),
+            ),
             outlook(f"ewr-ua{tail}", HOSTILE[0], "0.75", 0.764, 180000, rng, customer="hostile"),
         ]
     quiet = ServiceOutlook(

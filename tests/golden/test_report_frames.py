@@ -8,7 +8,9 @@ from plan_fixture import AS_OF, empty_plan, make_plan
 
 from forecasting.terms.frames import plan_frames
 
-NAMES = {"attainment", "risks", "demand_quantiles", "choices", "requirements", "options", "warnings", "quality"}
+NAMES = {
+    "attainment", "risks", "demand_quantiles", "choices", "requirements", "options", "warnings", "drivers", "quality",
+}  # fmt: skip
 
 
 def test_frames_hold_the_plans_numbers() -> None:
@@ -24,6 +26,8 @@ def test_frames_hold_the_plans_numbers() -> None:
     assert frames["options"]["recommended"].sum() == 2
     assert set(frames["options"]["currency"]) == {"USD"}
     assert len(frames["warnings"]) == len(plan.warnings)
+    assert frames["drivers"]["significant"].tolist() == [True, True, False]
+    assert frames["drivers"]["threshold"].tolist() == [1.27, 35.188, 27.8]
     assert len(frames["demand_quantiles"]) == 240
     demand = frames["demand_quantiles"]
     assert (demand["q0.1"] <= demand["q0.5"]).all()

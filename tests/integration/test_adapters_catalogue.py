@@ -12,7 +12,7 @@ import pytest
 
 from forecasting.adapters.catalogues import YamlFolder
 from forecasting.terms.agreement import AgreementKind, CreditTier
-from forecasting.terms.catalogue import ErlangCModel, GrowingStockModel, ResponseCurveModel
+from forecasting.terms.catalogue import Covariate, ErlangCModel, GrowingStockModel, ResponseCurveModel
 from forecasting.terms.errors import CatalogueError
 from forecasting.terms.history import Metric, MetricKind
 from forecasting.terms.service_level import CalendarWindow, RatioIndicator, RollingWindow, ThresholdIndicator
@@ -41,6 +41,16 @@ apiVersion: forecasting/v1
 kind: DemandDriver
 metadata: {name: lga-departures}
 spec: {service: lga, metric: scheduled, description: Departures}
+---
+apiVersion: forecasting/v1
+kind: Covariate
+metadata: {name: lga-wind, displayName: Wind}
+spec: {service: lga, metric: wind_kmh, knownAhead: true}
+---
+apiVersion: forecasting/v1
+kind: Covariate
+metadata: {name: lga-dl-wind}
+spec: {service: lga-dl, metric: wind_kmh, description: Wind at the stand}
 """
 SLO = """\
 apiVersion: openslo/v1
@@ -159,6 +169,7 @@ METRICS = {
     "scheduled": Metric(name="scheduled", kind=MetricKind.COUNT),
     "on_time": Metric(name="on_time", kind=MetricKind.COUNT),
     "latency_ms": Metric(name="latency_ms", kind=MetricKind.NON_NEGATIVE),
+    "wind_kmh": Metric(name="wind_kmh", kind=MetricKind.NON_NEGATIVE),
 }
 
 
@@ -177,6 +188,10 @@ def test_every_kind_loads_with_exact_numbers(tmp_path: Path) -> None:
     )  # fmt: skip
     assert catalogue.customers == {"port-authority": "Port Authority"}
     assert catalogue.drivers["lga"].metric == "scheduled"
+    assert catalogue.covariates == (
+        Covariate(name="lga-wind", service="lga", metric="wind_kmh", known_ahead=True, description="Wind"),
+        Covariate(name="lga-dl-wind", service="lga-dl", metric="wind_kmh", description="Wind at the stand"),
+    )
     on_time, latency = catalogue.objectives
     assert on_time.target == Decimal("0.80")
     assert on_time.indicator == RatioIndicator(good="on_time", total="scheduled")
@@ -282,6 +297,20 @@ MISTAKES = [
      "name: lga,", "lga -> lga-dl -> lga"),
     ("a-services.yaml", "metadata: {name: lga}", "metadata: {name: lga-dl}", "{name: lga-dl}", "one Service"),
     ("a-services.yaml", "{service: lga, metric", "{service: lga, service: lga, metric", "service: lga, service", "each key"),
+    ("a-services.yaml", "kind: Covariate", "kind: Covarite", "Covarite", "try: Covariate"),
+    ("a-services.yaml", "apiVersion: forecasting/v1\nkind: Covariate", "apiVersion: openslo/v1\nkind: Covariate", "openslo/v1",
+     "try: forecasting/v1"),
+    ("a-services.yaml", "metric: wind_kmh, knownAhead", "metric: wind_khm, knownAhead", "wind_khm", "try: wind_kmh"),
+    ("a-services.yaml", "service: lga, metric: wind_kmh", "service: lgaa, metric: wind_kmh", "lgaa", "try: lga"),
+    ("a-services.yaml", "metric: wind_kmh, knownAhead: true", "knownAhead: true", "knownAhead: true", "spec.metric"),
+    ("a-services.yaml", "{service: lga, metric: wind_kmh, ", "{metric: wind_kmh, ", "knownAhead: true", "spec.service"),
+    ("a-services.yaml", "knownAhead: true", "knownAhead: yes", "knownAhead: yes", "true | false"),
+    ("a-services.yaml", "knownAhead: true", 'knownAhead: "true"', "knownAhead", "true | false"),
+    ("a-services.yaml", "knownAhead: true", "knownAhed: true", "knownAhed", "try: knownAhead"),
+    ("a-services.yaml", "metadata: {name: lga-dl-wind}", "metadata: {name: lga-wind}", "name: lga-wind}", "one Covariate"),
+    ("a-services.yaml", "metadata: {name: lga-dl-wind}", "metadata: {name: LGA wind}", "LGA wind", "try: lga-wind"),
+    ("a-services.yaml", "{service: lga-dl, metric: wind_kmh", "{service: lga, metric: wind_kmh", "{service: lga, metric",
+     "one Covariate a metric of a service (lga-wind is there already)"),
 ]  # fmt: skip
 
 

@@ -63,8 +63,8 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "duplicate row": (append("metrics.csv", f"lga,{FIRST},7,0,0\n"), ["metrics.csv", "lga"]),
     "service unknown to the catalogue": (append("metrics.csv", f"lgb,{FIRST},7,0,0\n"), ["lgb", "lga"]),
     "service of an agreement unknown": (
-        replace("catalogue/agreements.yaml", "  service: lga-dl\n", "  service: lga-dll\n"),
-        ["agreements.yaml", "lga-dll", "try: lga-dl"],
+        replace("catalogue/agreements.yaml", "  service: lga-us\n", "  service: lga-uss\n"),
+        ["agreements.yaml", "lga-uss", "try: lga-us"],
     ),
     "target meant as percent": (
         replace("catalogue/objectives.yaml", "targetPercent: 80.5", "target: 80.5"),

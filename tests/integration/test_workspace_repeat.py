@@ -44,11 +44,11 @@ def test_another_seed_changes_probabilities_but_little(ingested: Path) -> None:
 
     frames = []
     for seed in (1, 2):
-        settings = replace(quick(ingested, seed=seed).settings, paths=4000)
+        settings = replace(quick(ingested, seed=seed).settings, paths=2000)
         frames.append(Workspace(ingested, mlflow=False, settings=settings).compute(AS_OF, depth="risk").frames())
     one, other = (f["risks"].set_index(["service", "agreement", "objective", "period"]) for f in frames)
     difference = (one["probability"] - other["probability"]).abs()
-    assert len(difference) > 20
+    assert len(difference) > 15
     assert 0 < difference.max() < 0.06, difference.sort_values().tail()
     # What is known is not drawn.
     assert frames[0]["attainment"].equals(frames[1]["attainment"])
@@ -109,13 +109,18 @@ main(sys.argv[1:])
 
 
 def test_everything_works_without_mlflow(workspace: Path) -> None:
-    common = ("-w", workspace, "--as-of", AS_OF, "--json")
-    done = process("plan", *common, "--no-mlflow", code=WITHOUT_MLFLOW)
+    done = process(
+        "plan", "-w", workspace, "--as-of", AS_OF, "--jobs", "1", "--no-mlflow", "--json", code=WITHOUT_MLFLOW
+    )
     assert done.returncode == 0, done.stderr
     files = json.loads(done.stdout)["data"]["files"]
     assert "mlflow" not in files
     assert json.loads(Path(files["json"]).read_text())
-    refused = process("backtest", *common, "--paths", "200", "--mlflow", code=WITHOUT_MLFLOW)
+
+
+@pytest.mark.nightly
+def test_asking_for_mlflow_where_there_is_none_says_what_to_do(workspace: Path) -> None:
+    refused = process("backtest", "-w", workspace, "--as-of", AS_OF, "--paths", "200", "--mlflow", code=WITHOUT_MLFLOW)
     assert refused.returncode == 2
     assert "Traceback" not in refused.stderr
     assert "--no-mlflow" in refused.stderr

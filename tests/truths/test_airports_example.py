@@ -222,6 +222,10 @@ def test_references_resolve(
     for driver in documents["DemandDriver"]:
         assert driver["spec"]["service"] in names["Service"]
         assert driver["spec"]["metric"] in known
+    declared = {(c["spec"]["service"], c["spec"]["metric"]) for c in documents["Covariate"]}
+    assert declared == set(weather[["service", "metric"]].drop_duplicates().itertuples(index=False, name=None))
+    assert len(documents["Covariate"]) == len(declared) == 12
+    assert not any(covariate["spec"]["knownAhead"] for covariate in documents["Covariate"])  # it was observed
     for resource in (document["spec"] for document in documents["Resource"]):
         assert set(resource["services"]) | {resource["use"]["service"]} <= names["Service"]
         assert {resource["use"]["metric"], resource["model"]["good"], resource["model"]["total"]} <= known

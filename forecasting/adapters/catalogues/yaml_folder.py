@@ -103,6 +103,7 @@ class YamlFolder:
             resources=tuple(draft.resources.values()),
             drivers=draft.drivers,
             customers=draft.customers,
+            covariates=tuple(draft.covariates.values()),
             version=hashlib.sha256(canonical.encode()).hexdigest(),
         )
 

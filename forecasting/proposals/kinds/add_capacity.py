@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import numpy as np
 
 from forecasting.capacity.cost import cost_of_units
+from forecasting.capacity.headroom import order_date
 from forecasting.proposals.base import Problem, cost_on_paths, money
 from forecasting.terms.catalogue import Resource
 from forecasting.terms.errors import Excuse
@@ -56,7 +57,7 @@ class AddCapacity:
 
     def _for_service(self, problem: Problem, resource: Resource) -> tuple[Option, ...] | Excuse:
         """Return sizes of one resource for an objective at risk."""
-        start = problem.today + resource.lead_time
+        start = _in_use_from(resource, problem)
         if start >= problem.last_day:
             return Excuse(
                 reason=f"{resource.name}: a lead time of {resource.lead_time.days} days ends after the horizon",
@@ -97,17 +98,19 @@ class AddCapacity:
         )
 
     def _for_resource(self, problem: Problem) -> tuple[Option, ...] | Excuse:
-        """Return the smallest size that halves P(exhausted) and the smallest that is enough."""
+        """Return half of what the 90 % demand needs, all of it, and a quarter more; up to the first that is enough."""
         need, resource = problem.requirement, problem.resources[0]
         assert need is not None, "asked only for a capacity problem"
         wanted = max(need.required_p90 - float(resource.units_now), float(resource.step_units))
         steps = max(1, math.ceil(wanted / float(resource.step_units) - 1e-9))
-        start = problem.today + resource.lead_time
+        start = _in_use_from(resource, problem)
+        sizes = {max(1, math.ceil(steps / 2)), steps, steps + max(1, math.ceil(steps / 4))}
+        if resource.max_units is not None:
+            most = int((resource.max_units - resource.units_now) // resource.step_units)
+            sizes = {min(count, most) for count in sizes if most > 0}
         options = []
-        for count in sorted({max(1, math.ceil(steps / 2)), steps, steps + max(1, math.ceil(steps / 4))}):
+        for count in sorted(sizes):
             extra = resource.step_units * count
-            if resource.max_units is not None and resource.units_now + extra > resource.max_units:
-                continue
             after = problem.reassess(resource, extra)
             if isinstance(after, Excuse):
                 return after
@@ -186,6 +189,11 @@ def _order_by(resource: Resource, problem: Problem) -> date | None:
     """
     worst = problem.worst
     assert worst is not None, "an objective at risk has windows"
-    if problem.today + resource.lead_time >= problem.local_date(worst.period.end):
+    if _in_use_from(resource, problem) >= problem.local_date(worst.period.end):
         return None
-    return max(problem.local_date(worst.period.start) - resource.lead_time, problem.today)
+    return max(order_date(problem.local_date(worst.period.start), resource.lead_time), problem.today)
+
+
+def _in_use_from(resource: Resource, problem: Problem) -> date:
+    """Return the first day on which an order of today serves; part of a day of lead time counts as the next."""
+    return problem.today - timedelta(days=-resource.lead_time // timedelta(days=1))

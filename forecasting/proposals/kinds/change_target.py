@@ -12,6 +12,8 @@ from forecasting.terms.agreement import Agreement
 from forecasting.terms.errors import Excuse
 from forecasting.terms.proposal import Option
 
+TIE = 1e-12
+"""An attainment within this of a target counts as on it, so that an exact tie is not lost in binary."""
 CONFIDENCES = (0.8, 0.9)
 """P(met) at which a target counts as safe to offer."""
 
@@ -48,12 +50,17 @@ class ChangeTarget:
             )
         hardest = max(coming, key=lambda r: r.probability)
         options, seen = [], {objective.target}
-        for confidence in CONFIDENCES:
-            target = safe_target(hardest.attainment_paths, confidence, objective.target)
+        safe = [safe_target(hardest.attainment_paths, confidence, objective.target) for confidence in CONFIDENCES]
+        for confidence, target in zip(CONFIDENCES, safe, strict=True):
             if target in seen or target >= objective.target or target <= 0:
                 continue
             seen.add(target)
             options.append(self._option(problem, agreement, target, confidence))
+        if not options and safe[-1] <= 0:
+            return Excuse(
+                reason=f"no target above 0 % is met with {CONFIDENCES[-1]:.0%} in {hardest.period.label}",
+                what_would_help="something that makes the service work; no number in a contract does",
+            )
         if not options:
             return Excuse(
                 reason=f"today's target is met with at least {CONFIDENCES[-1]:.0%} in every coming window",
@@ -72,7 +79,7 @@ class ChangeTarget:
                 moved = risk.attainment_paths + float(objective.target - target)
                 saved += credits_on_paths(agreement, risk.attainment_paths) - credits_on_paths(agreement, moved)
         applies = worst.period.start > problem.as_of
-        missed = int((worst.attainment_paths < float(target)).sum())
+        missed = int((worst.attainment_paths < float(target) - TIE).sum())
         after = (1 + missed) / (len(worst.attainment_paths) + 2) if applies else worst.probability
         ratio = after / worst.probability if worst.probability > 0 else 1.0
         credit, loss = money(problem.risks, problem)
@@ -106,7 +113,7 @@ class ChangeTarget:
 
 
 def safe_target(attainment: np.ndarray[tuple[int], np.dtype[np.float64]], confidence: float, near: Decimal) -> Decimal:
-    """Return the strictest round target met on at least `confidence` of the paths.
+    """Return a round target met on at least `confidence` of the paths, the strictest but for one path and rounding.
 
     Rounded down to a step a contract would name: the last decimal of the present target, at least 0.1 points.
 
@@ -114,9 +121,12 @@ def safe_target(attainment: np.ndarray[tuple[int], np.dtype[np.float64]], confid
     --------
     >>> safe_target(np.linspace(0.7, 0.8, 101), 0.9, Decimal("0.8"))
     Decimal('0.710')
+    >>> safe_target(np.full(10, 1 - 29 / 100), 0.9, Decimal("0.8"))  # 71 %, though 1 - 0.29 is a bit less in binary
+    Decimal('0.710')
     """
     exponent = near.normalize().as_tuple().exponent
     assert isinstance(exponent, int), "a target is finite"
     step = Decimal(1).scaleb(min(exponent, -3))
-    level = Decimal(float(np.quantile(attainment, 1.0 - confidence, method="lower")))
+    worse = int((len(attainment) - 1) * (1.0 - confidence) + 1e-9)  # paths that may miss; 100 × (1 − 0.9) is 9.99…
+    level = Decimal(float(np.sort(attainment)[worse]) + TIE)
     return level.quantize(step, rounding=ROUND_FLOOR)

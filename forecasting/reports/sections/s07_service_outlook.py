@@ -30,10 +30,12 @@ from forecasting.reports.formatting import (
     percent,
     plural,
     points,
+    share,
     target_text,
     text,
 )
 from forecasting.terms.breach import BreachRisk
+from forecasting.terms.diagnosis import DriverRelation
 from forecasting.terms.plan import ObjectiveOutlook, Plan, ServiceOutlook
 from forecasting.terms.service_level import AttainmentStatus
 
@@ -179,7 +181,69 @@ def _objective(index: int, j: int, outlook: ObjectiveOutlook, plan: Plan) -> lis
         blocks.append(Paragraph(text=f"P(meet) is {excuse_sentence(outlook.excuse)}.", tone="attention"))
     else:
         blocks.append(Paragraph(text="P(meet) is not available, because no risk was computed.", tone="muted"))
+    blocks.extend(_drivers(outlook))
     return blocks
+
+
+_DAILY = {"sum": "day's sum", "max": "day's highest", "min": "day's lowest"}
+
+
+def _drivers(outlook: ObjectiveOutlook) -> list[Block]:
+    """Return what bad days have in common: the drivers that stand out, or that none does."""
+    blocks: list[Block] = []
+    clear = [d for d in outlook.drivers if d.significant]
+    if clear:
+        columns = (
+            Column(name="Driver"),
+            Column(name="Worst fifth of days"),
+            Column(name="Days", align="right"),
+            Column(name="Bad then", align="right"),
+            Column(name="Bad otherwise", align="right"),
+            Column(name="Of all bad, beyond", align="right"),
+            Column(name="Rank correlation", align="right"),
+            Column(name="p", align="right"),
+        )
+        rows = [
+            (
+                text(f"{d.label}, {_DAILY[d.daily]}"),
+                _threshold(d),
+                Cell(text=f"{d.worst_days} of {d.days}", value=d.worst_days),
+                share(d.bad_share_worst),
+                share(d.bad_share_rest),
+                Cell(text=percent(d.excess_share), value=d.excess_share, unit="share"),
+                number(d.correlation, digits=2),
+                Cell(text="< 0.001" if d.p_value < 0.001 else f"{d.p_value:.3f}", value=d.p_value),
+            )
+            for d in clear
+        ]
+        note = (
+            "An association on past days, not a cause; drivers overlap, so their parts do not add up. "
+            "Of all bad, beyond: share of all bad events above what the other days' level gives on the worst fifth. "
+            "p: beyond the level of the weeks around, whole weeks shuffled, corrected for "
+            f"{plural(len(outlook.drivers), 'driver')} looked at."
+        )
+        unforeseen = [name(d.label) for d in clear if not d.known_ahead]
+        if unforeseen:
+            note += f" Not known ahead, so the outlook does not use it: {', '.join(unforeseen)}."
+        blocks.append(table("What bad days have in common", columns, rows, note=note, sortable=False))
+    elif outlook.drivers:
+        looked = ", ".join(name(d.label) for d in outlook.drivers)
+        blocks.append(
+            Paragraph(
+                text=f"What bad days have in common: nothing beyond chance among {looked} "
+                f"({plural(outlook.drivers[0].days, 'day')}).",
+                tone="muted",
+            )
+        )
+    for label, excuse in outlook.drivers_declined:
+        blocks.append(Paragraph(text=f"The relation to {name(label)} is {excuse_sentence(excuse)}.", tone="muted"))
+    return blocks
+
+
+def _threshold(d: DriverRelation) -> Cell:
+    """Print where the worst fifth begins."""
+    side = "or more" if d.direction == "above" else "or less"
+    return Cell(text=f"{number(d.threshold, d.unit).text} {side}", value=d.threshold, unit=d.unit)
 
 
 def _windows(outlook: ObjectiveOutlook) -> Block:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 HALF_LIVES = (7.0, 10.0, 14.0, 21.0, 30.0, 45.0, 60.0, 90.0)
 """Candidate half-lives (days) of the recent level."""
-_FIRST_ORIGIN = 42
+FIRST_ORIGIN = 42
+"""Days of history before the first origin that is judged."""
 _ORIGIN_STEP = 7
 _MOST_ORIGINS = 104
 _ORIGIN_HALF_LIFE = 120.0
@@ -145,7 +146,8 @@ class _Past:
 def _odds(bad: NDArray[np.float64], total: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return bad ÷ good, at most 1e9; 0 without traffic."""
     good = np.maximum(total - bad, 0.0)
-    return np.divide(bad, np.maximum(good, bad * 1e-9), out=np.zeros_like(bad), where=total > 0)
+    # Weights of the distant past shrink to nothing: what is less than a billionth of an event is none.
+    return np.divide(bad, np.maximum(good, bad * 1e-9), out=np.zeros_like(bad), where=total > 1e-9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,9 +172,9 @@ def _fit_lead(
 ) -> _LeadFit:
     """Regress the relative level of a later span on the recent relative level, over past origins."""
     days = past.bad.shape[1]
-    while lead and days - span * (lead + 1) - _FIRST_ORIGIN < _ORIGIN_STEP * (_FEWEST_ORIGINS - 1):
+    while lead and days - span * (lead + 1) - FIRST_ORIGIN < _ORIGIN_STEP * (_FEWEST_ORIGINS - 1):
         lead -= 1  # too short a past for this lead: the last one that can be judged
-    origins = np.arange(days - span * (lead + 1), _FIRST_ORIGIN - 1, -_ORIGIN_STEP)[:_MOST_ORIGINS]
+    origins = np.arange(days - span * (lead + 1), FIRST_ORIGIN - 1, -_ORIGIN_STEP)[:_MOST_ORIGINS]
     if len(origins) < _FEWEST_ORIGINS:
         return _NOTHING
     base = past.long_run_odds[:, origins]
@@ -196,7 +198,7 @@ def _fit_lead(
     by_origin = np.divide((weight * error).sum(axis=0), column, out=np.zeros_like(column), where=column > 0)
     common = float((column * by_origin**2).sum()) / mass - noise_common if len(past.bad) > 1 else 0.0
     common = float(np.clip(common, 0.0, max(excess, 0.0)))
-    inflate = 1.0 + 1.0 / max((days - _FIRST_ORIGIN) / span, 2.0)
+    inflate = 1.0 + 1.0 / max((days - FIRST_ORIGIN) / span, 2.0)
     return _LeadFit(
         carry=carry,
         error=mean_error,
