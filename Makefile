@@ -36,7 +36,7 @@ test: $(VENV)/.dev  ## everything a person waits for
 	$(BIN)/python -m pytest -n $(JOBS) -m "not nightly"
 
 test-nightly: $(VENV)/.dev  ## the slower tests
-	$(BIN)/python -m pytest -n $(JOBS) -m nightly
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m nightly
 
 check: $(VENV)/.dev  ## lint, types, layers
 	$(BIN)/ruff check .

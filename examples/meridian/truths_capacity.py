@@ -435,12 +435,9 @@ def other_resources() -> list[Figure]:
     ):
         level = latest * (1 + growth) ** months
         assert level < 0.95 * limit
-        reached = f"{level:,.0f} of {limit:,.0f} at the end"
-        if resource == "saps":
-            reached += "; found 0.06: the demand models know no month-end, so that its busy days may come on any day"
         found.append(
-            figure(f"{resource} p_exhausted", 0.0, "probability", tolerance=0.05, testable=resource != "saps",
-                   note=reached)
+            figure(f"{resource} p_exhausted", 0.0, "probability", tolerance=0.05, testable=True,
+                   note=f"{level:,.0f} of {limit:,.0f} at the end")
         )  # fmt: skip
     return found
 

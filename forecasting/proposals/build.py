@@ -88,9 +88,10 @@ def ranked(proposals: Sequence[Proposal], *, today: date) -> tuple[Proposal, ...
 
 
 def proposal_id(problem: Problem) -> str:
-    """Return an identity that stays the same over runs: service, objective and resource."""
+    """Return an identity that stays the same over runs: service, agreement, objective and resource."""
     parts = (
         problem.service,
+        problem.agreement.id if problem.agreement else "",  # two agreements may name their objectives alike
         problem.objective.name if problem.objective else "",
         problem.requirement.resource if problem.requirement else "",
     )

@@ -120,7 +120,7 @@ def _day_profile(load: Series) -> NDArray[np.float64]:
         return np.ones((7, 1))
     per_day = int(timedelta(days=1) / load.step)
     local = local_starts(load)
-    recent = slice_starts(load) >= slice_starts(load)[-1] - np.timedelta64(_PROFILE_WEEKS * 7, "D")
+    recent = slice_starts(load) > slice_starts(load)[-1] - np.timedelta64(_PROFILE_WEEKS * 7, "D")
     use = recent & np.isfinite(load.values)
     day = local.astype("datetime64[D]")
     weekday = (day.astype(np.int64) + 3) % 7

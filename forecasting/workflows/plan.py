@@ -166,7 +166,7 @@ def problems(run: Outlooks, needs: Sequence[Requirement]) -> list[Problem]:
                 ),
                 requirement=None,
                 as_of=prepared.as_of,
-                horizon_end=prepared.horizon_end,
+                horizon_end=max(r.period.end for r in outlook.risks),
                 zone=promise.objective.window.zone,
                 currency=prepared.currency,
                 past_missed=_past_missed(outlook),

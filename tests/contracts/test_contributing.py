@@ -249,7 +249,7 @@ risks = tuple(f.risk(service, n, 0.79, target, np.random.default_rng(n), 1.0) fo
 excuse = Excuse(reason="none", what_would_help="none")
 problem = Problem(service=service, objective=f.objective(service, target), risks=risks, resources=(), requirement=None,
     agreement=f.agreement(service, target, 250000), as_of=f.AS_OF, horizon_end=f.AS_OF + timedelta(days=120),
-    zone=f.ZONE, currency="USD", resimulate=lambda *a: excuse, reassess=lambda *a: excuse)
+    zone=f.ZONE, currency="USD", past_missed=None, resimulate=lambda *a: excuse, reassess=lambda *a: excuse)
 assert "transfer_risk" in [kind.name for kind in KINDS]
 proposal = build_proposal(problem, KINDS)
 (option,) = [o for o in proposal.options if o.kind == "transfer_risk"]

@@ -59,10 +59,7 @@ class AddCapacity:
         """Return sizes of one resource for an objective at risk."""
         start = _in_use_from(resource, problem)
         if start >= problem.last_day:
-            return Excuse(
-                reason=f"{resource.name}: a lead time of {resource.lead_time.days} days ends after the horizon",
-                what_would_help="a longer horizon, or a shorter lead time",
-            )
+            return _too_late(resource)
         worst = problem.worst
         assert worst is not None, "an objective at risk has windows"
         before = cost_on_paths(problem, problem.risks)
@@ -104,6 +101,8 @@ class AddCapacity:
         wanted = max(need.required_p90 - float(resource.units_now), float(resource.step_units))
         steps = max(1, math.ceil(wanted / float(resource.step_units) - 1e-9))
         start = _in_use_from(resource, problem)
+        if start >= problem.last_day:
+            return _too_late(resource)
         sizes = {max(1, math.ceil(steps / 2)), steps, steps + max(1, math.ceil(steps / 4))}
         if resource.max_units is not None:
             most = int((resource.max_units - resource.units_now) // resource.step_units)
@@ -176,10 +175,26 @@ class AddCapacity:
             confidence=float((saved > cost).mean()),
             order_by=order_by,
             effective_from=bill.in_use_from,
-            side_effects=f"Also serves {', '.join(s for s in resource.services if s != problem.service)}."
-            if len(resource.services) > 1
-            else "",
+            side_effects=_side_effects(problem, resource, bill.in_use_from),
         )
+
+
+def _side_effects(problem: Problem, resource: Resource, in_use_from: date) -> str:
+    """Say who else gains, and whether the limit may be passed before the units serve (which P after leaves out)."""
+    others = [s for s in resource.services if s != problem.service]
+    said = [f"Also serves {', '.join(others)}."] if others else []
+    need_by = problem.requirement.need_by if problem.requirement else None
+    if need_by is not None and need_by < in_use_from:
+        said.append(f"Comes late: the limit may be passed from {need_by} on, the units serve from {in_use_from} on.")
+    return " ".join(said)
+
+
+def _too_late(resource: Resource) -> Excuse:
+    """Say that nothing ordered today serves within the horizon."""
+    return Excuse(
+        reason=f"{resource.name}: a lead time of {resource.lead_time.days} days ends after the horizon",
+        what_would_help="a longer horizon, or a shorter lead time",
+    )
 
 
 def _order_by(resource: Resource, problem: Problem) -> date | None:

@@ -187,18 +187,22 @@ def _fit_lead(
     weight = usable * np.exp2(-age)[None, :] / (noise + _NOISE_FLOOR)[:, None]
     spread = float((weight * x * x).sum())
     carry = float(np.clip((weight * x * y).sum() / spread, 0.0, 1.0)) if spread > 0 else 0.0
+    spans = max((days - FIRST_ORIGIN) / span, 2.0)
+    carry *= _trust(weight, x, y - carry * x, carry, spans)
     error = y - carry * x
     mass = float(weight.sum())
     if mass <= 0:
         return _NOTHING
     mean_error = float((weight * error**2).sum()) / mass
-    excess = float((weight * (error**2 - noise[:, None])).sum()) / mass
+    # In units of the whole history's level: the base of an early origin may have missed every outage so far.
+    missed = error * base / np.maximum(past.long_run_odds[:, -1:], 1e-300)
+    excess = _reliable(weight, missed**2 - noise[:, None], spans)
     # With one member nothing is common; few independent spans make the estimate itself uncertain.
     column = weight.sum(axis=0)
-    by_origin = np.divide((weight * error).sum(axis=0), column, out=np.zeros_like(column), where=column > 0)
+    by_origin = np.divide((weight * missed).sum(axis=0), column, out=np.zeros_like(column), where=column > 0)
     common = float((column * by_origin**2).sum()) / mass - noise_common if len(past.bad) > 1 else 0.0
     common = float(np.clip(common, 0.0, max(excess, 0.0)))
-    inflate = 1.0 + 1.0 / max((days - FIRST_ORIGIN) / span, 2.0)
+    inflate = 1.0 + 1.0 / spans
     return _LeadFit(
         carry=carry,
         error=mean_error,
@@ -206,6 +210,41 @@ def _fit_lead(
         own=max(excess - common, 0.0) * inflate,
         origins=len(origins),
     )
+
+
+def _trust(
+    weight: NDArray[np.float64], x: NDArray[np.float64], error: NDArray[np.float64], carry: float, spans: float
+) -> float:
+    """Return how much of an estimated carry to keep, 0 to 1: carry² ÷ (carry² + its squared standard error).
+
+    Overlapping origins count as `spans` independent ones, and services as far as their errors are not common (design
+    effect, Kish 1965).
+    """
+    column, mass = weight.sum(axis=0), float(weight.sum())
+    total = float((weight * error**2).sum()) / mass if mass > 0 else 0.0
+    spread = float((weight * x * x).sum()) / mass if mass > 0 else 0.0
+    if carry <= 0 or total <= 0 or spread <= 0:
+        return 1.0 if total <= 0 else 0.0
+    mean = np.divide((weight * error).sum(axis=0), column, out=np.zeros_like(column), where=column > 0)
+    common = float((column * mean**2).sum()) / mass / total
+    members = len(weight)
+    independent = spans * members / (1.0 + (members - 1) * common)
+    return carry**2 / (carry**2 + total / (spread * independent))
+
+
+def _reliable(weight: NDArray[np.float64], surplus: NDArray[np.float64], spans: float) -> float:
+    """Return the mean surplus of squared error over noise, drawn to 0 as far as its own error allows.
+
+    Origins overlap, so that only `spans` of them count; a heavy-tailed history (rare outages) has a few large squares
+    and a large error, a shifting level has a surplus at most origins.
+    """
+    column = weight.sum(axis=0)
+    by_origin = np.divide((weight * surplus).sum(axis=0), column, out=np.zeros_like(column), where=column > 0)
+    mean = float((column * by_origin).sum() / column.sum())
+    if mean <= 0:
+        return 0.0
+    spread = float((column * (by_origin - mean) ** 2).sum() / column.sum())
+    return mean**3 / (mean**2 + spread / max(spans, 1.0))
 
 
 def _log_sd(variance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -133,8 +133,8 @@ def simulate_badness(
     shift = (
         level.goal(member)[lead][None, :]
         - mean_level[source][:, None]
-        + common[:, None] * level.common_sd[lead][None, :]
-        + shock[:, None] * level.own_sd[lead][None, :]
+        + _mean_one(common, level.common_sd[lead])
+        + _mean_one(shock, level.own_sd[lead])
     )
     factor = np.exp(np.clip(shift, -20.0, 20.0))
     if odds_factor is not None:
@@ -151,3 +151,8 @@ def simulate_badness(
         own_share=own_share,
         usual=float(np.median(known)) if len(known) else 0.0,
     )
+
+
+def _mean_one(draws: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the logarithm of lognormal factors of mean 1, shape (n_paths, days)."""
+    return np.asarray(draws[:, None] * spread[None, :] - spread[None, :] ** 2 / 2, dtype=np.float64)
