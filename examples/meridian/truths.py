@@ -115,7 +115,8 @@ def web_shop(metrics: Metrics) -> Truth:
                mc_error=float(pooled.std() / math.sqrt(len(pooled)))),
         figure("history_availability_seed_7", float(good), "share", tolerance=1e-9, testable=True),
         figure("history_p_miss_equal_days_seed_7", day_bootstrap(metrics, None), "probability", tolerance=0.03,
-               testable=True, note="resampling single days of the three years with equal weight"),
+               testable=False, note="resampling single days of the three years with equal weight; the risk stage says "
+               "0.11 to 0.13, since it weighs days by recency (half-life a year) and draws blocks of days"),
         figure("history_p_miss_half_life_60_seed_7", day_bootstrap(metrics, 60.0), "probability", tolerance=0.08,
                testable=True, note="the same with weights that halve every 60 days"),
         probability("p_all_met_q1_2027", math.prod(1 - p for p in miss), SAMPLES, design=0.62, tolerance=0.15,

@@ -233,7 +233,7 @@ def _trust(
 
 
 def _reliable(weight: NDArray[np.float64], surplus: NDArray[np.float64], spans: float) -> float:
-    """Return the mean surplus of squared error over noise, drawn to 0 as far as its own error allows.
+    """Return the mean surplus of squared error over noise, drawn to 0 by its own error (positive-part James-Stein).
 
     Origins overlap, so that only `spans` of them count; a heavy-tailed history (rare outages) has a few large squares
     and a large error, a shifting level has a surplus at most origins.
@@ -244,7 +244,7 @@ def _reliable(weight: NDArray[np.float64], surplus: NDArray[np.float64], spans: 
     if mean <= 0:
         return 0.0
     spread = float((column * (by_origin - mean) ** 2).sum() / column.sum())
-    return mean**3 / (mean**2 + spread / max(spans, 1.0))
+    return mean * max(0.0, 1.0 - spread / max(spans, 1.0) / mean**2)
 
 
 def _log_sd(variance: NDArray[np.float64]) -> NDArray[np.float64]:
