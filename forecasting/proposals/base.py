@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -50,6 +51,15 @@ class Problem:
     """Share of the judged past windows that were missed, 0 to 1; None where none was judged."""
     resimulate: Resimulate
     reassess: Reassess
+    priced_elsewhere: bool = False
+    """True where what running short costs is in the proposals of the agreements the resource acts on."""
+    paths: int = 0
+    """Sample paths behind P(exhausted), for its Monte Carlo interval; 0 = not known."""
+
+    def monte_carlo(self, probability: float) -> tuple[float, float]:
+        """Return the 90 % interval of a probability from the number of paths; the probability itself if not known."""
+        half = 1.645 * math.sqrt(probability * (1 - probability) / self.paths) if self.paths else 0.0
+        return max(0.0, probability - half), min(1.0, probability + half)
 
     @property
     def today(self) -> date:

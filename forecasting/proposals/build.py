@@ -47,8 +47,8 @@ def build_proposal(problem: Problem, kinds: Sequence[ProposalKind]) -> Proposal:
         period=worst.period if worst else None,
         problem=_problem_text(problem),
         probability_now=problem.probability,
-        probability_low=worst.probability_low if worst else problem.probability,
-        probability_high=worst.probability_high if worst else problem.probability,
+        probability_low=worst.probability_low if worst else problem.monte_carlo(problem.probability)[0],
+        probability_high=worst.probability_high if worst else problem.monte_carlo(problem.probability)[1],
         evidence=_evidence(problem),
         counter_evidence=_counter_evidence(problem),
         assumptions=_assumptions(problem, options),
@@ -102,11 +102,14 @@ def _recommend(problem: Problem, options: Sequence[Option]) -> Option:
     """Return the option to recommend.
 
     A resource that runs out is judged by probability, since no loss is known for it: the cheapest option that
-    brings P(exhausted) to a tenth, where doing nothing leaves it above. Otherwise the highest expected net benefit
-    wins, if it is positive; a softer target only where nothing that helps the customer pays, at least half of the past
-    windows were missed and every coming one is more likely missed than met.
+    brings P(exhausted) to a tenth, where doing nothing leaves it above. A resource that acts on agreements by a
+    response curve is not bought for its limit: it pays or not in the proposals of these agreements. Otherwise the
+    highest expected net benefit wins, if it is positive; a softer target only where nothing that helps the customer
+    pays, at least half of the past windows were missed and every coming one is more likely missed than met.
     """
     nothing = next(o for o in options if o.kind == "accept_risk")
+    if problem.requirement is not None and problem.priced_elsewhere:
+        return nothing
     if problem.requirement is not None:
         enough = [o for o in options if o.kind != "accept_risk" and o.probability_after <= 0.1]
         if problem.probability > 0.1 and enough:
@@ -140,6 +143,11 @@ def _why_not(option: Option, chosen: Option, problem: Problem) -> str:
         return (
             "would pass the loss on to the customer; worth asking only if the price concession is below the "
             f"{option.benefit_mean:,.0f} {option.currency} of credits avoided"
+        )
+    if problem.requirement is not None and problem.priced_elsewhere:
+        return (
+            f"{option.cost_over_horizon:,.0f} {option.currency} for a limit of its own; what it saves is counted in "
+            "the proposals of the agreements it serves"
         )
     if problem.requirement is not None:
         if option.probability_after > 0.1:

@@ -193,6 +193,13 @@ def problems(run: Outlooks, needs: Sequence[Requirement]) -> list[Problem]:
                 past_missed=None,
                 resimulate=_no_resimulation,
                 reassess=_reassessor(run),
+                priced_elsewhere=any(
+                    e.resource.name == resource.name and e.acts_on(p.objective.service, p.objective.indicator)
+                    for e in run.effects
+                    for p, _ in run.promises
+                    if p.agreement is not None
+                ),
+                paths=settings.paths,
             )
         )
     found.sort(key=lambda p: (-_at_stake(p), -p.probability, p.service))

@@ -61,6 +61,24 @@ def test_a_shortage_gets_the_cheapest_option_that_is_enough() -> None:
     assert "80%" in why["Do nothing and accept the risk"]
 
 
+def test_a_limit_is_not_bought_for_itself_where_the_agreements_price_it() -> None:
+    priced = replace(shortage(0.8), priced_elsewhere=True)
+    chosen = made(priced, capacity("right", after=0.1, cost=50))
+    assert chosen.recommendation.kind == "accept_risk"
+    assert "50 EUR for a limit of its own" in next(
+        o.rejected_because or "" for o in chosen.options if o.label == "right"
+    )
+
+
+def test_the_interval_of_a_shortage_is_that_of_its_paths() -> None:
+    # 1.645 · √(.8 · .2 / 1600) = .01645
+    found = made(replace(shortage(0.8), paths=1600))
+    assert found.probability_low == pytest.approx(0.8 - 0.01645)
+    assert found.probability_high == pytest.approx(0.8 + 0.01645)
+    unknown = made(shortage(0.8))
+    assert unknown.probability_low == unknown.probability_high == 0.8
+
+
 def test_a_shortage_gets_what_helps_most_where_nothing_is_enough_and_it_is_likely() -> None:
     options = (capacity("some", after=0.5, cost=10), capacity("most", after=0.3, cost=90))
     assert made(shortage(0.8), *options).recommendation.label == "most"

@@ -121,7 +121,7 @@ class AddCapacity:
                     extra,
                     start,
                     before=need.probability_exhausted,
-                    after=(p, p, p),
+                    after=(p, *problem.monte_carlo(p)),
                     credit=0.0,
                     loss=0.0,
                     saved=np.zeros(1),
