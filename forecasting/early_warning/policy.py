@@ -130,8 +130,8 @@ def build_warnings(
         State ``new`` where no warning stood before, ``standing`` where one did, ``breached`` where the miss is
         settled. A settled window that is met is never warned of. Of an objective's open windows only the first one
         that calls for it is warned of: the later ones follow from it, and ten warnings are read by nobody. An
-        objective outside any agreement is warned of from the start of its window: before, there is no customer to
-        tell and nothing is owed.
+        objective outside any agreement is warned of from the start of its window (before, there is no customer to
+        tell and nothing is owed), and not at all where an agreement on the same indicator of the service speaks.
 
     Raises
     ------
@@ -150,7 +150,10 @@ def build_warnings(
         )
     found = []
     for outlook in outlooks:
+        promised = {o.objective.indicator for o in outlook.objectives if o.agreement is not None}
         for objective in outlook.objectives:
+            if objective.agreement is None and objective.objective.indicator in promised:
+                continue
             for risk in sorted(objective.risks, key=lambda r: r.period.start):
                 key = warning_id(risk.service, risk.objective, risk.period)
                 before = previous.get(key)

@@ -19,7 +19,8 @@ from forecasting.reports.base import (
 LARGEST_DATA_TABLE = 40
 """Rows up to which the data behind a figure are printed; longer ones are in the JSON form."""
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$])")
-_STARTS = re.compile(r"^([-+=>]|\d+[.)])")
+_STARTS = re.compile(r"^([-+=>])")
+_NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")
 
 
 def escape(text: str) -> str:
@@ -31,7 +32,8 @@ def escape(text: str) -> str:
     '&lt;b&gt; \\\\[x\\\\](javascript:y) \\\\*z\\\\* http:&#47;&#47;a.b'
     """
     plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("://", ":\0")
-    return _STARTS.sub(r"\\\1", _SPECIAL.sub(r"\\\1", plain)).replace(":\0", ":&#47;&#47;")
+    safe = _STARTS.sub(r"\\\1", _SPECIAL.sub(r"\\\1", plain))
+    return _NUMBERED.sub(r"\1\\\2", safe).replace(":\0", ":&#47;&#47;")
 
 
 def markdown(document: Document) -> str:

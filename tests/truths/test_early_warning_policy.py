@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,15 @@ def test_an_internal_objective_is_warned_of_once_its_window_runs() -> None:
     later = s.objectives[0].risks[1:]
     assert not build((replace(s, objectives=(replace(s.objectives[0], agreement=None, risks=later),)),))
     assert build((replace(s, objectives=(replace(s.objectives[0], risks=later),)),))[0].period.label == "2013-10"
+
+
+def test_an_internal_objective_is_silent_where_an_agreement_speaks_of_the_same() -> None:
+    s = PLAN.services[0]
+    o = s.objectives[0]
+    stricter = replace(o, agreement=None, objective=replace(o.objective, name="stricter", target=Decimal("0.82")))
+    found = build((replace(s, objectives=(o, stricter)),))
+    assert [w.objective for w in found] == [o.objective.name]
+    assert [w.objective for w in build((replace(s, objectives=(stricter,)),))] == [o.risks[0].objective]
 
 
 def test_nothing_in_time_is_said() -> None:

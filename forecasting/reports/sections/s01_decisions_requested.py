@@ -47,8 +47,9 @@ class DecisionsRequested:
         )
         rows = [_row(i, p, plan, names) for i, p in enumerate(shown, start=1)]
         note = "P(miss): worst window of the horizon (for a resource: P(exhausted)), with its 90 % interval. "
-        note += "If not decided: expected credits and loss over the horizon. "
-        note += price_note(p.recommendation.price_date for p in shown)
+        note += "If not decided: credits and losses over the horizon that the decision is expected to avoid; where the "
+        note += "risk is to be accepted, those that come with it. "
+        note += price_note(p.recommendation.price_date for p in shown if p.recommendation.cost_over_horizon)
         blocks: list[Block] = [table("Open decisions, most valuable first", columns, rows, note=note)]
         if len(ranked) > MOST:
             more = len(ranked) - MOST

@@ -106,7 +106,7 @@ def _options(p: Proposal) -> tuple[Block, ...]:
         Column(name="Expected loss after", align="right"),
         Column(name="Side effects"),
     )
-    note = price_note(o.price_date for o in p.options)
+    note = price_note(o.price_date for o in p.options if o.cost_over_horizon)
     benefit = "Benefit: expected credits and losses avoided over the horizon."
     return (
         table(
