@@ -197,11 +197,11 @@ def init(
 
 
 @app.command()
-def ingest(workspace: WorkspaceOption = Path("."), as_json: JsonOption = False) -> None:
+def ingest(workspace: WorkspaceOption = Path("."), as_of: AsOfOption = None, as_json: JsonOption = False) -> None:
     """Read the project's sources and store what is new; the same files twice change nothing."""
     space = _open(workspace)
     with _stages(2 * len(space.project.sources)) as advance:
-        reports = space.ingest(progress=advance)
+        reports = space.ingest(as_of, progress=advance)
     if as_json:
         from forecasting.adapters._plain import plain
 

@@ -113,8 +113,17 @@ class Workspace:
         self.ledger = SqliteLedger(state / "ledger.db")
 
     # ------------------------------------------------------------------ data in
-    def ingest(self, *, progress: Callable[[str], None] = _quiet) -> tuple[IngestReport, ...]:
+    def ingest(
+        self, as_of: str | date | datetime | None = None, *, progress: Callable[[str], None] = _quiet
+    ) -> tuple[IngestReport, ...]:
         """Read every source of the project and add what is new; all sources are read before anything is written.
+
+        Parameters
+        ----------
+        as_of : str, date, datetime or None
+            Rows of slices that begin at or after it are left out, to replay the past; None takes every row.
+        progress : callable
+            Told the name of each step.
 
         Raises
         ------
@@ -122,11 +131,14 @@ class Workspace:
             For the first thing wrong in a file; nothing is written then.
         """
         known = sorted(self.catalogue.services)
+        before = None if as_of is None else self.instant(as_of).replace(tzinfo=None)
         batches = []
         for spec in self.project.sources:
             progress(f"reading {spec.name}")
             rows, cleaned = open_source(spec, self.root, self.project.metrics).read()
             check_services(rows, known, spec.path)
+            if before is not None:
+                rows = rows[rows["at"] < before]
             batches.append((spec.name, rows, cleaned))
         reports = []
         for name, rows, cleaned in batches:

@@ -62,6 +62,19 @@ def test_ingesting_twice_adds_nothing(workspace: Path) -> None:
     assert (workspace / ".forecasting" / "metrics.duckdb").read_bytes() == before
 
 
+def test_ingest_up_to_a_date_leaves_the_rest_for_later(fresh: Path) -> None:
+    early = run("ingest", "-w", fresh, "--as-of", "2013-03-01", "--json").document["data"][0]
+    stored = quick(fresh).metrics.read()
+    assert 0 < early["rows_new"] == early["rows_read"] == len(stored)
+    # 1 March begins at 05:00 UTC in New York.
+    assert str(stored["at"].max()) == "2013-03-01 04:00:00"
+    late = run("ingest", "-w", fresh, "--json").document["data"][0]
+    assert late["rows_known"] == early["rows_new"]
+    assert late["rows_new"] == late["rows_read"] - early["rows_read"] > 0
+    nothing = run("ingest", "-w", fresh, "--as-of", "1999-01-01", "--json").document["data"][0]
+    assert (nothing["rows_read"], nothing["rows_new"]) == (0, 0)
+
+
 def test_computing_writes_nothing(workspace: Path) -> None:
     before = digest(workspace)
     quick(workspace).compute(AS_OF)
