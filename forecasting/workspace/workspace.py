@@ -16,7 +16,7 @@ from forecasting.adapters._plain import plain
 from forecasting.adapters.catalogues import YamlFolder, load_project
 from forecasting.adapters.executors import JoblibLoky
 from forecasting.adapters.notifiers import JsonLines
-from forecasting.adapters.sources import check_services, open_source
+from forecasting.adapters.sources import SOURCES, check_services, open_source
 from forecasting.adapters.store import DuckdbMetrics, SqliteLedger
 from forecasting.ports import IngestReport
 from forecasting.terms.catalogue import Catalogue
@@ -101,7 +101,7 @@ class Workspace:
             )
         self.mlflow = mlflow
         self.settings = settings or Settings()
-        self.project: Project = load_project(self.root / PROJECT_FILE)
+        self.project: Project = load_project(self.root / PROJECT_FILE, suffixes=tuple(SOURCES))
         self.catalogue: Catalogue = YamlFolder(
             self.root / self.project.catalogue,
             self.project.metrics,
@@ -475,7 +475,7 @@ def _copy_inputs(origin: Path, target: Path, *, replace: bool) -> None:
             allowed=f"a folder with {PROJECT_FILE}",
             try_instead="examples/airports, or leave --from away for a template",
         )
-    project = load_project(origin / PROJECT_FILE)
+    project = load_project(origin / PROJECT_FILE, suffixes=tuple(SOURCES))
     YamlFolder(origin / project.catalogue, project.metrics, currency=project.currency, name=project.name).load()
     inputs = [PROJECT_FILE, *(spec.path for spec in project.sources)]
     catalogue = origin / project.catalogue

@@ -37,7 +37,7 @@ spec:
 
 def load(tmp_path: Path, text: str) -> object:
     (tmp_path / "forecasting.yaml").write_text(text)
-    return load_project(tmp_path)
+    return load_project(tmp_path, suffixes=(".csv", ".parquet"))
 
 
 def test_a_project_loads(tmp_path: Path) -> None:
@@ -99,4 +99,4 @@ def test_anything_but_one_project_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_a_missing_project_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError, match="no such file"):
-        load_project(tmp_path)
+        load_project(tmp_path, suffixes=(".csv", ".parquet"))

@@ -18,17 +18,18 @@ FILE_NAME = "forecasting.yaml"
 
 _METRIC = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,119}")
 _DAY = timedelta(days=1)
-_SUFFIXES = (".csv", ".parquet")
 _COLUMNS = {"long": ("service", "metric", "at", "value"), "wide": ("service", "at")}
 
 
-def load_project(path: Path) -> Project:
+def load_project(path: Path, *, suffixes: tuple[str, ...] | None = None) -> Project:
     """Read the project file.
 
     Parameters
     ----------
     path : Path
         ``forecasting.yaml``, or the folder it is in (the workspace).
+    suffixes : tuple of str or None
+        Endings of the files that a source can be; None leaves that to the sources.
 
     Returns
     -------
@@ -79,14 +80,14 @@ def load_project(path: Path) -> Project:
     top = Fields(documents[0], "", file.name, problems, ["apiVersion", "kind", "metadata", "spec"])
     top.choice("apiVersion", ["forecasting/v1"])
     top.choice("kind", ["Project"])
-    project = _project(top, file.parent)
+    project = _project(top, file.parent, suffixes)
     if problems:
         problems.sort(key=lambda p: p.line or 0)
         raise CatalogueError.of(problems)
     return project
 
 
-def _project(top: Fields, root: Path) -> Project:
+def _project(top: Fields, root: Path, suffixes: tuple[str, ...] | None) -> Project:
     """Read metadata and spec."""
     metadata = top.mapping("metadata", ["name", "displayName", "labels"], required=True)
     known = ["organisation", "currency", "zone", "catalogue", "metrics", "sources"]
@@ -103,7 +104,7 @@ def _project(top: Fields, root: Path) -> Project:
         organisation=spec.text("organisation", longest=200) or name,
         catalogue=_path(spec, "catalogue", root),
         metrics=metrics,
-        sources=_sources(spec, root, metrics),
+        sources=_sources(spec, root, metrics, suffixes),
         currency=currency,
         zone=spec.zone("zone"),
     )
@@ -138,14 +139,16 @@ def _metrics(spec: Fields) -> dict[str, Metric]:
     return metrics
 
 
-def _sources(spec: Fields, root: Path, metrics: dict[str, Metric]) -> tuple[SourceSpec, ...]:
+def _sources(
+    spec: Fields, root: Path, metrics: dict[str, Metric], suffixes: tuple[str, ...] | None
+) -> tuple[SourceSpec, ...]:
     """Read where the rows are."""
     known = ["name", "path", "layout", "columns", "metrics", "zone", "duplicates"]
     sources: dict[str, SourceSpec] = {}
     for fields in spec.mappings("sources", known, required=True):
         name, path = fields.name("name"), _path(fields, "path", root)
-        if path and not path.endswith(_SUFFIXES):
-            fields.note("path", path, "a file ending in " + " or ".join(_SUFFIXES), "convert it to CSV or Parquet")
+        if path and suffixes is not None and not path.endswith(suffixes):
+            fields.note("path", path, "a file ending in " + " or ".join(suffixes), "convert it to CSV or Parquet")
         layout = fields.choice("layout", ["long", "wide"], default="long") or "long"
         wanted = fields.words("metrics", required=layout == "wide")
         for metric, line in wanted:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from forecasting.adapters._rows import check_services, rows_sha256
 from forecasting.adapters.sources.csv_file import CsvFile
 from forecasting.adapters.sources.parquet_file import ParquetFile
+from forecasting.ports import HistorySource
 from forecasting.terms.errors import InputError
 from forecasting.terms.history import Metric
 from forecasting.terms.project import SourceSpec
 
-SOURCES: dict[str, type[CsvFile] | type[ParquetFile]] = {
+SOURCES: dict[str, Callable[[SourceSpec, Path, Mapping[str, Metric]], HistorySource]] = {
     ".csv": CsvFile,
     ".parquet": ParquetFile,
 }
 """History sources by file suffix."""
 
 
-def open_source(spec: SourceSpec, root: Path, metrics: Mapping[str, Metric]) -> CsvFile | ParquetFile:
+def open_source(spec: SourceSpec, root: Path, metrics: Mapping[str, Metric]) -> HistorySource:
     """Return the source that reads what `spec` declares.
 
     Parameters
