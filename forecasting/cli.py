@@ -341,8 +341,10 @@ def risk(
         shown = frame.assign(**{"P(miss)": [_interval(*t) for t in triples]}).rename(
             columns={"attainment_p50": "median", "expected_credit": "credit", "expected_loss": "loss"}
         )
+        # Without an agreement nobody put a price on a miss: that is not the same as no cost.
+        shown.loc[shown["agreement"].isna(), ["credit", "loss"]] = float("nan")
         _table(
-            f"Breach risk: P(miss) with its 90 % interval, median attainment, expected {_money_unit(frame)}",
+            f"Breach risk: P(miss) (90 % interval), expected {_money_unit(frame)} (–: no agreement)",
             shown.sort_values("probability", ascending=False, kind="stable"),
             {"service": "text", "objective": "text", "period": "key", "target": "share", "P(miss)": "key",
              "median": "share", "credit": "money", "loss": "money"},
