@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -59,6 +61,26 @@ class Finding:
     ok: bool
     detail: str
     try_instead: str = ""
+
+
+@cache
+def code_version() -> str:
+    """Return the version of this package with a hash over its source files.
+
+    Two states of the code under one version number must not share the identity of a run.
+
+    Examples
+    --------
+    >>> code_version().split("+")[0]
+    '0.1.0'
+    """
+    from forecasting import __version__
+
+    folder = Path(__file__).parents[1]
+    sources = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        sources.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return f"{__version__}+{sources.hexdigest()[:8]}"
 
 
 def no_timer() -> float:
@@ -199,7 +221,6 @@ class Workspace:
         InputError
             Where nothing is known before the cut-off, or nothing of the year before it.
         """
-        from forecasting import __version__
         from forecasting.workflows.prepare import prepare
 
         cut_off = self.instant(as_of)
@@ -219,7 +240,7 @@ class Workspace:
             zone=self.project.zone,
             as_of=cut_off,
             settings=self.settings,
-            code_version=__version__,
+            code_version=code_version(),
         )
 
     # ------------------------------------------------------------------ results
