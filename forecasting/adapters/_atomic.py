@@ -109,6 +109,47 @@ def write_atomic(root: Path, name: str, text: str, *, folder: str = "") -> Path:
     return target
 
 
+def publish(draft: Path, target: Path) -> None:
+    """Put a finished file in the place of another: on disk first, then under its name.
+
+    Parameters
+    ----------
+    draft : Path
+        The finished file, closed, in the target's folder.
+    target : Path
+        Its place; an older file of that name goes.
+
+    Raises
+    ------
+    StoreError
+        Where that fails; the old file, if any, is untouched.
+
+    Examples
+    --------
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "a.new").write_text("new")
+    >>> publish(folder / "a.new", folder / "a")
+    >>> (folder / "a").read_text(), (folder / "a.new").exists()
+    ('new', False)
+    """
+    try:
+        descriptor = os.open(draft, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(draft, target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise StoreError(
+            argument="store",
+            came=error.strerror or str(error),
+            allowed="a folder that can be written, with free space",
+            try_instead="check permissions and free space",
+            file=target.name,
+        ) from error
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the new name in the folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
