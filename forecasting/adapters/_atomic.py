@@ -96,13 +96,7 @@ def write_atomic(root: Path, name: str, text: str, *, folder: str = "") -> Path:
         temporary = ""
         _sync_folder(place)
     except OSError as error:
-        raise StoreError(
-            argument="output",
-            came=error.strerror or str(error),
-            allowed="a folder that can be written, with free space",
-            try_instead="check permissions and free space",
-            file=target.name,
-        ) from error
+        raise _not_written("output", error, target) from error
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
@@ -141,13 +135,18 @@ def publish(draft: Path, target: Path) -> None:
         os.replace(draft, target)
         _sync_folder(target.parent)
     except OSError as error:
-        raise StoreError(
-            argument="store",
-            came=error.strerror or str(error),
-            allowed="a folder that can be written, with free space",
-            try_instead="check permissions and free space",
-            file=target.name,
-        ) from error
+        raise _not_written("store", error, target) from error
+
+
+def _not_written(argument: str, error: OSError, target: Path) -> StoreError:
+    """Make the error for a file that could not be written."""
+    return StoreError(
+        argument=argument,
+        came=error.strerror or str(error),
+        allowed="a folder that can be written, with free space",
+        try_instead="check permissions and free space",
+        file=target.name,
+    )
 
 
 def _sync_folder(folder: Path) -> None:

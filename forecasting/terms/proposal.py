@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from enum import StrEnum
 
 from forecasting.terms.errors import Excuse
@@ -108,11 +107,3 @@ class Proposal:
     def recommendation(self) -> Option:
         """The recommended option."""
         return self.options[self.recommended]
-
-
-@dataclass(frozen=True, kw_only=True)
-class BudgetPrice:
-    """Cost to reach a level of P(miss)."""
-
-    probability: float
-    cost: Decimal

@@ -35,7 +35,8 @@ def wanted(prepared: Prepared) -> dict[Key, int]:
     """Return each daily series to forecast with its horizon in local days.
 
     These are the demand drivers, the totals of ratio objectives (traffic weighs the days of a window) and the use
-    of every resource. Growing stocks are continued beyond the horizon by `forecasting.capacity.growth`.
+    of every resource. Growing stocks take start, seed and paths from here; their growth is
+    forecast by `forecasting.capacity.growth`.
     """
     settings = prepared.settings
     reach = -(-(prepared.horizon_end - prepared.as_of) // timedelta(days=1)) + 2
