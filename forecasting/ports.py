@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from forecasting.terms.catalogue import Catalogue
 from forecasting.terms.plan import Plan
@@ -31,6 +31,17 @@ class IngestReport:
     """Cells turned into "missing", by reason."""
     sha256: str
     """Over the canonical rows read."""
+    rows_restated: int = 0
+    """Rows that were there with another value and have a later version now (corrections: restate)."""
+    unchanged: bool = False
+    """True where the source said by itself that nothing is new (same file), so that no row was read."""
+    quality: Sequence[str] = ()
+    """Findings per series, in words."""
+    first: datetime | None = None
+    """Earliest and latest time of the rows read, UTC."""
+    last: datetime | None = None
+    failure: str = ""
+    """Why the source could not be read; empty where it was."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +50,7 @@ class LedgerEntry:
 
     sequence: int
     kind: str
-    """``attainment``, ``run``, ``risk``, ``proposal``, ``warning`` or ``model_choice``."""
+    """``attainment``, ``credit``, ``run``, ``report``, ``risk``, ``proposal``, ``warning`` or ``model_choice``."""
     key: str
     """Identity of the thing; a changed payload under the same key is a new version."""
     version: int
@@ -52,15 +63,45 @@ class LedgerEntry:
 
 
 class HistorySource(Protocol):
-    """Where metric rows come from."""
+    """Where metric rows come from.
+
+    A source is read in chunks, so that what does not fit in memory can be read too. What it must remember from one
+    ingest to the next (a file's hash, the latest time asked for) is one text, its state, kept by the store in the same
+    transaction as the rows.
+    """
 
     @property
     def name(self) -> str:
         """Name for messages and the ingest report."""
         ...
 
+    def chunks(self, state: str | None) -> Iterator[tuple[pd.DataFrame, Mapping[str, int]]]:
+        """Yield canonical rows (service, metric, at naive UTC, value; index: line or row) and cells cleaned by reason.
+
+        `state` is what `state` returned after the last ingest that was stored; None = nothing was. No chunk at all
+        means that nothing is new.
+        """
+        ...
+
+    def state(self) -> str:
+        """Return what to remember; valid once the chunks are exhausted."""
+        ...
+
     def read(self) -> tuple[pd.DataFrame, Mapping[str, int]]:
-        """Return canonical rows (service, metric, at naive UTC, value) and the cells cleaned by reason."""
+        """Return everything as one frame, and all cells cleaned by reason."""
+        ...
+
+
+class TicketSource(Protocol):
+    """Where tickets come from: one row a ticket, as it stands now."""
+
+    @property
+    def name(self) -> str:
+        """Name for messages and the ingest report."""
+        ...
+
+    def read_tickets(self) -> tuple[pd.DataFrame, Mapping[str, int]]:
+        """Return rows with the columns of `terms.ticket.TICKET_COLUMNS`, and cells cleaned by reason."""
         ...
 
 
@@ -72,15 +113,67 @@ class CatalogueSource(Protocol):
         ...
 
 
-class MetricStore(Protocol):
-    """Keeps metric rows: append-only, atomic, idempotent."""
+Corrections = Literal["refuse", "restate"]
 
-    def append(self, rows: pd.DataFrame, *, source: str, cleaned: Mapping[str, int]) -> IngestReport:
-        """Add what is new; refuse a known (service, metric, at) with another value."""
+
+class MetricStore(Protocol):
+    """Keeps metric rows and tickets: append-only, atomic, idempotent, with every earlier state readable.
+
+    Batches are numbered from 1; `batch` in a read means "as the store stood after that batch".
+    """
+
+    def append(
+        self,
+        chunks: Iterable[tuple[pd.DataFrame, Mapping[str, int]]],
+        *,
+        source: str,
+        state: Callable[[], str] | None = None,
+        corrections: Corrections = "refuse",
+    ) -> IngestReport:
+        """Add what is new of all chunks, all or nothing; when it returns, the rows are on disk.
+
+        Another value for a known (service, metric, at) is refused, or kept as a later version (restate). `state` is
+        asked once the chunks are exhausted and kept with the source's name.
+        """
         ...
 
-    def read(self, *, until: datetime | None = None) -> pd.DataFrame:
-        """Return rows with `at` before `until` (service, metric, at naive UTC, value), sorted."""
+    def append_tickets(self, tickets: pd.DataFrame, *, source: str, cleaned: Mapping[str, int]) -> IngestReport:
+        """Add new tickets and new states of known ones (a later version of the ticket), all or nothing."""
+        ...
+
+    def state_of(self, source: str) -> str | None:
+        """Return what the source asked to remember; None where nothing was stored of it."""
+        ...
+
+    def head(self) -> int:
+        """Return the number of the last batch; 0 = nothing was stored yet."""
+        ...
+
+    def read(
+        self,
+        *,
+        until: datetime | None = None,
+        services: Sequence[str] | None = None,
+        metrics: Sequence[str] | None = None,
+        batch: int | None = None,
+    ) -> pd.DataFrame:
+        """Return rows with `at` before `until` (service, metric, at naive UTC, value), sorted, latest version each."""
+        ...
+
+    def extent(self, *, until: datetime | None = None, batch: int | None = None) -> pd.DataFrame:
+        """Return what there is of every series: service, metric, rows, first, last (naive UTC), sorted."""
+        ...
+
+    def read_tickets(self, *, batch: int | None = None) -> pd.DataFrame:
+        """Return the latest version of every ticket, sorted by service and ticket; empty without any."""
+        ...
+
+    def batches(self) -> pd.DataFrame:
+        """Return the batches in order: id, source, rows_read, rows_new, rows_known, rows_restated, cleaned, sha256."""
+        ...
+
+    def verify(self) -> Sequence[str]:
+        """Return the damages found (empty = none)."""
         ...
 
 
@@ -93,8 +186,19 @@ class Ledger(Protocol):
         """Append (key, payload) rows whose payload is new for its key; return how many were."""
         ...
 
-    def entries(self, kind: str | None = None, *, as_of: datetime | None = None) -> Sequence[LedgerEntry]:
-        """Return rows in order of sequence, up to `as_of` where given."""
+    def entries(
+        self,
+        kind: str | None = None,
+        *,
+        as_of: datetime | None = None,
+        key: str | None = None,
+        until: int | None = None,
+    ) -> Sequence[LedgerEntry]:
+        """Return rows in order of sequence: of a kind and key, up to a cut-off `as_of`, up to sequence `until`."""
+        ...
+
+    def head(self) -> tuple[int, str]:
+        """Return the sequence number and the hash of the last row; (0, 64 zeros) for an empty ledger."""
         ...
 
     def verify(self) -> Sequence[str]:

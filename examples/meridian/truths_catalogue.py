@@ -42,12 +42,12 @@ def chain(agreements: dict[str, Document]) -> Truth:
         service="web-shop",
         resource=None,
         stage="catalogue audit",
-        status="expected",
-        not_yet="the audit rule that reads targets through the dependency graph comes later",
+        status="testable",
+        not_yet=None,
         expected=(
-            figure("promise", promise, "share", tolerance=0, design=0.999, testable=False),
-            figure("product_one_circuit", single, "share", tolerance=1e-6, design=0.9983, testable=False),
-            figure("product_pair", pair, "share", tolerance=1e-6, design=0.9993, testable=False),
+            figure("promise", promise, "share", tolerance=0, design=0.999, testable=True),
+            figure("product_one_circuit", single, "share", tolerance=1e-6, design=0.9983, testable=True),
+            figure("product_pair", pair, "share", tolerance=1e-6, design=0.9993, testable=True),
         ),
     )
 
@@ -60,12 +60,12 @@ def supplier(agreements: dict[str, Document]) -> Truth:
         service="email",
         resource=None,
         stage="catalogue audit",
-        status="expected",
-        not_yet="the audit rule (supplier contract weaker than the promise) comes later",
+        status="testable",
+        not_yet=None,
         expected=(
-            figure("promise", _target(agreements["sla-email"]), "share", tolerance=0, design=0.9995, testable=False),
+            figure("promise", _target(agreements["sla-email"]), "share", tolerance=0, design=0.9995, testable=True),
             figure("supplier", _target(agreements["uc-email-supplier"]), "share", tolerance=0, design=0.999,
-                   testable=False),
+                   testable=True),
         ),
     )  # fmt: skip
 
@@ -132,11 +132,11 @@ def gaps(metrics: Metrics, agreements: dict[str, Document], services: list[str])
             service="gift-cards",
             resource=None,
             stage="catalogue audit",
-            status="expected",
-            not_yet="the audit rule (service without an SLA) comes later",
+            status="testable",
+            not_yet=None,
             expected=(
                 figure("services_without_agreement", ", ".join(without), "names", tolerance=0, design="gift cards",
-                       testable=False),
+                       testable=True),
             ),
         ),
         Truth(
@@ -161,12 +161,12 @@ def gaps(metrics: Metrics, agreements: dict[str, Document], services: list[str])
             service="payments-api",
             resource=None,
             stage="catalogue audit",
-            status="expected",
-            not_yet="the audit rules (expiring without renewal, SLA without OLA or UC) come later",
+            status="testable",
+            not_yet=None,
             expected=(
-                figure("expires", until[0][1], "date", tolerance=0, design="2026-12-31", testable=False),
-                figure("agreement_that_expires", until[0][0], "name", tolerance=0, testable=False),
-                figure("slas_without_ola_or_uc", ", ".join(alone), "names", tolerance=0, testable=False),
+                figure("expires", until[0][1], "date", tolerance=0, design="2026-12-31", testable=True),
+                figure("agreement_that_expires", until[0][0], "name", tolerance=0, testable=True),
+                figure("slas_without_ola_or_uc", ", ".join(alone), "names", tolerance=0, testable=True),
             ),
         ),
     ]  # fmt: skip

@@ -5,154 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from typing import Literal, cast
 
+from forecasting.adapters._agreement_parts import read_agreement
 from forecasting.adapters._catalogue_draft import Draft
-from forecasting.adapters._catalogue_parts import (
-    OBJECTIVE_UNSUPPORTED,
-    read_agreed_objectives,
-    read_capacity_model,
-    read_credits,
-    read_currency,
-    read_indicator,
-    read_slo_window,
-    read_target,
-    read_workload_limit,
-)
+from forecasting.adapters._catalogue_fields import fields_of, words_of
+from forecasting.adapters._catalogue_parts import read_capacity_model, read_currency
 from forecasting.adapters._fields import Fields
-from forecasting.adapters._strict_yaml import Node
-from forecasting.terms.agreement import Agreement, AgreementKind
-from forecasting.terms.catalogue import Covariate, DemandDriver, Resource, Service
-from forecasting.terms.service_level import Objective
-
-_ANNOTATIONS = ("tier", "zone", "country", "depends-on", "owner")
-
+from forecasting.adapters._service_time_parts import read_calendar
+from forecasting.adapters.openslo import (
+    read_condition,
+    read_data_source,
+    read_policy,
+    read_service,
+    read_sli,
+    read_slo,
+    read_target,
+)
+from forecasting.terms.catalogue import Covariate, DemandDriver, Resource
+from forecasting.terms.scenario import DriverEffect, Scenario
 
 Reader = Callable[[Draft, str, str, Fields, Fields], None]
 
 
-def read_service(draft: Draft, name: str, display: str, metadata: Fields, top: Fields) -> None:
-    """Read a Service of OpenSLO with our annotations."""
-    notes: dict[str, str] = {}
-    annotations = metadata.node.fields.get("annotations")
-    if annotations is not None and annotations.kind == "map":
-        ours = {k: v for k, v in annotations.fields.items() if k.startswith("forecasting/")}
-        lines = {k: annotations.key_lines[k] for k in ours}
-        node = Node(kind="map", line=annotations.line, fields=ours, key_lines=lines)
-        known = [f"forecasting/{key}" for key in _ANNOTATIONS]
-        fields = Fields(node, "metadata.annotations", top.file, draft.problems, known)
-        notes = {key: fields.text(f"forecasting/{key}") for key in _ANNOTATIONS if key != "zone"}
-        notes["zone"] = fields.zone("forecasting/zone")
-        depends = [part.strip() for part in notes["depends-on"].split(",") if part.strip()]
-        for part in depends:
-            draft.refer("service", part, fields, "forecasting/depends-on")
-        country = notes["country"]
-        if country and not (len(country) in (2, 3) and country.isascii() and country.isupper()):
-            fields.note("forecasting/country", country, "an ISO 3166 code such as US or DE", country.upper()[:2])
-    spec = top.mapping("spec", ["description"])
-    draft.services[name] = Service(
-        name=name,
-        display_name=display,
-        description=spec.text("description") if spec else "",
-        tier=notes.get("tier") or "standard",
-        depends_on=tuple(p.strip() for p in notes.get("depends-on", "").split(",") if p.strip()),
-        zone=notes.get("zone") or "UTC",
-        country=notes.get("country", ""),
-        owner=notes.get("owner", ""),
-    )
-
-
-def read_slo(draft: Draft, name: str, display: str, metadata: Fields, top: Fields) -> None:
-    """Read an SLO of OpenSLO: one indicator, one window, one or more targets."""
-    known = ["service", "description", "indicator", "timeWindow", "budgetingMethod", "objectives"]
-    spec = top.mapping("spec", known, required=True, unsupported=["indicatorRef", "alertPolicies"])
-    if spec is None:
-        return
-    before = len(draft.problems)
-    service = spec.name("service")
-    draft.refer("service", service, spec, "service")
-    window = read_slo_window(draft, spec, service)
-    method = spec.scalar("budgetingMethod", "Occurrences", required=False)
-    if method not in (None, "Occurrences"):
-        spec.note("budgetingMethod", method, "Occurrences", "Occurrences (the other methods are not supported yet)")
-    indicator = spec.mapping("indicator", ["metadata", "spec"], required=True)
-    known = ["displayName", "target", "targetPercent", "op", "value"]
-    targets = spec.mappings("objectives", known, required=True, unsupported=OBJECTIVE_UNSUPPORTED)
-    objectives: list[Objective] = []
-    for index, fields in enumerate(targets):
-        found = read_indicator(draft, indicator, fields) if indicator else None
-        target = read_target(fields)
-        if found is not None and target is not None and window is not None:
-            objective = Objective(
-                name=name if index == 0 else f"{name}-{index + 1}",
-                service=service,
-                indicator=found,
-                target=target,
-                window=window,
-                display_name=fields.text("displayName") or display,
-                description=spec.text("description"),
-            )
-            objectives.append(objective)
-    draft.objectives[name] = objectives if len(draft.problems) == before else []
-
-
-def read_agreement(draft: Draft, name: str, display: str, metadata: Fields, top: Fields) -> None:
-    """Read an Agreement: an SLA, an OLA or an underpinning contract."""
-    known = ["kind", "version", "service", "customer", "provider", "promise", "validFrom", "validUntil", "currency"]
-    known += ["priceDate", "objectives", "credits", "lossPerBadEvent", "workloadLimit", "reliesOn", "owner"]
-    spec = top.mapping("spec", known, required=True)
-    if spec is None:
-        return
-    before = len(draft.problems)
-    kind = spec.choice("kind", [k.value for k in AgreementKind])
-    service, customer = spec.name("service"), spec.name("customer")
-    draft.refer("service", service, spec, "service")
-    draft.refer("customer", customer, spec, "customer")
-    first, last = spec.day("validFrom", required=True), spec.day("validUntil")
-    if first is not None and last is not None and last < first:
-        spec.note("validUntil", str(last), f"a day on or after validFrom ({first})", "swap or correct the dates")
-    objectives = read_agreed_objectives(draft, spec, service)
-    credits_ = read_credits(spec, objectives)
-    loss = spec.decimal("lossPerBadEvent", "an amount of 0 or more", at_least=0)
-    relies_on = spec.words("reliesOn")
-    for other, line in relies_on:
-        draft.refer("agreement", other, spec, "reliesOn", line)
-    limit = read_workload_limit(draft, spec)
-    currency = read_currency(draft, spec)
-    price_date, provider = spec.day("priceDate"), spec.text("provider", required=True)
-    if len(draft.problems) == before and kind is not None and first is not None:
-        draft.agreements[name] = Agreement(
-            id=name,
-            kind=AgreementKind(kind),
-            service=service,
-            customer=customer,
-            provider=provider,
-            objectives=tuple(objectives),
-            valid_from=first,
-            valid_until=last,
-            version=spec.text("version") or "1",
-            promise=spec.text("promise"),
-            currency=currency,
-            price_date=price_date,
-            credits=credits_,
-            loss_per_bad_event=loss or Decimal(0),
-            workload_limit=limit,
-            relies_on=tuple(other for other, _ in relies_on),
-            owner=spec.text("owner"),
-        )
-
-
 def read_resource(draft: Draft, name: str, display: str, metadata: Fields, top: Fields) -> None:
     """Read a Resource: what is finite, what more of it costs and how long it takes."""
-    known = ["description", "services", "use", "unit", "unitsNow", "perUnit", "usablePercent", "stepUnits", "maxUnits"]
-    known += ["model", "capexPerUnit", "costPerUnitMonth", "currency", "priceDate", "leadTime"]
-    spec = top.mapping("spec", known, required=True)
+    spec = top.mapping("spec", fields_of("Resource"), required=True)
     if spec is None:
         return
     before = len(draft.problems)
     services = spec.words("services", required=True)
     for service, line in services:
         draft.refer("service", service, spec, "services", line)
-    use = spec.mapping("use", ["service", "metric"], required=True)
+    use = spec.mapping("use", fields_of("use"), required=True)
     use_service, use_metric = (use.name("service"), use.text("metric", required=True)) if use else ("", "")
     if use:
         draft.refer("service", use_service, use, "service")
@@ -194,7 +79,7 @@ def read_resource(draft: Draft, name: str, display: str, metadata: Fields, top: 
 
 def read_driver(draft: Draft, name: str, display: str, metadata: Fields, top: Fields) -> None:
     """Read a DemandDriver; a service has at most one."""
-    spec = top.mapping("spec", ["service", "metric", "description"], required=True)
+    spec = top.mapping("spec", fields_of("DemandDriver"), required=True)
     if spec is None:
         return
     service, metric = spec.name("service"), spec.text("metric", required=True)
@@ -210,7 +95,7 @@ def read_driver(draft: Draft, name: str, display: str, metadata: Fields, top: Fi
 
 def read_covariate(draft: Draft, name: str, display: str, metadata: Fields, top: Fields) -> None:
     """Read a Covariate; a metric of a service is one at most once."""
-    spec = top.mapping("spec", ["service", "metric", "knownAhead", "description"], required=True)
+    spec = top.mapping("spec", fields_of("Covariate"), required=True)
     if spec is None:
         return
     service, metric = spec.name("service"), spec.text("metric", required=True)
@@ -230,20 +115,75 @@ def read_covariate(draft: Draft, name: str, display: str, metadata: Fields, top:
 
 def read_customer(draft: Draft, name: str, display: str, metadata: Fields, top: Fields) -> None:
     """Read a Customer."""
-    spec = top.mapping("spec", ["displayName", "description"])
+    spec = top.mapping("spec", fields_of("Customer"))
     draft.customers[name] = (spec.text("displayName") if spec else "") or display or name
+
+
+def read_scenario(draft: Draft, name: str, display: str, metadata: Fields, top: Fields) -> None:
+    """Read a Scenario: what may happen, and what it would do to which metrics."""
+    spec = top.mapping("spec", fields_of("Scenario"), required=True)
+    if spec is None:
+        return
+    before = len(draft.problems)
+    effects = [_effect(draft, fields) for fields in spec.mappings("effects", fields_of("effect"), required=True)]
+    if len(draft.problems) == before:
+        found = tuple(effect for effect in effects if effect is not None)
+        draft.scenarios[name] = Scenario(name=name, effects=found, description=spec.text("description") or display)
+
+
+def _effect(draft: Draft, fields: Fields) -> DriverEffect | None:
+    """Read one effect: a triangular size between low and high, from a day on."""
+    driver, service, metric = fields.text("driver", required=True), fields.name("service"), fields.text("metric")
+    if not metric:
+        fields.note("metric", None, "a declared metric", "add metric")
+    draft.refer("service", service, fields, "service")
+    draft.refer("metric", metric, fields, "metric")
+    kind = fields.choice("kind", words_of("effect", "kind"))
+    start, end = fields.day("start", required=True), fields.day("end")
+    if start is not None and end is not None and end <= start:
+        fields.note("end", str(end), f"a day after start ({start}); it no longer acts on that day", "correct the dates")
+    sizes = {}
+    for key in ("low", "mode", "high"):
+        allowed = "a factor of 0 or more" if kind == "multiplier" else "a number in the metric's unit"
+        sizes[key] = fields.decimal(key, allowed, required=True, at_least=0 if kind == "multiplier" else None)
+    low, mode, high = sizes["low"], sizes["mode"], sizes["high"]
+    ramp = fields.whole("rampDays", default=0, at_least=0, at_most=3660)
+    likelihood = fields.share("likelihoodPercent")
+    if low is None or mode is None or high is None or kind is None or start is None:
+        return None
+    if not low <= mode <= high:
+        came, allowed = f"{low}, {mode}, {high}", "low at most mode, mode at most high"
+        fields.note("mode", came, allowed, "reorder the three sizes")
+    return DriverEffect(
+        driver=driver,
+        service=service,
+        metric=metric,
+        kind=cast(Literal["multiplier", "step", "trend"], kind),
+        start=start,
+        low=float(low),
+        mode=float(mode),
+        high=float(high),
+        ramp_days=ramp,
+        end=end,
+        likelihood=1.0 if likelihood is None else float(likelihood),
+        statement=fields.text("statement"),
+    )
 
 
 READERS: dict[tuple[str, str], Reader] = {
     ("forecasting/v1", "Customer"): read_customer,
     ("openslo/v1", "Service"): read_service,
+    ("forecasting/v1", "Calendar"): read_calendar,
+    ("openslo/v1", "DataSource"): read_data_source,
+    ("openslo/v1", "AlertNotificationTarget"): read_target,
+    ("openslo/v1", "AlertCondition"): read_condition,
+    ("openslo/v1", "AlertPolicy"): read_policy,
+    ("openslo/v1", "SLI"): read_sli,
     ("openslo/v1", "SLO"): read_slo,
     ("forecasting/v1", "Agreement"): read_agreement,
     ("forecasting/v1", "Resource"): read_resource,
     ("forecasting/v1", "DemandDriver"): read_driver,
     ("forecasting/v1", "Covariate"): read_covariate,
+    ("forecasting/v1", "Scenario"): read_scenario,
 }
-"""Kinds in the order in which they are read: an Agreement needs the SLOs, an SLO needs the services."""
-
-UNSUPPORTED_KINDS = ("SLI", "DataSource", "AlertPolicy", "AlertCondition", "AlertNotificationTarget")
-"""Kinds of OpenSLO that this version does not read."""
+"""Kinds in the order in which they are read: an Agreement needs the SLOs and calendars, an SLO needs the services."""

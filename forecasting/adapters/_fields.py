@@ -21,6 +21,8 @@ _UNITS = {
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
 }
+MOST_UNKNOWN = 50
+"""Unknown fields of one mapping that are named one by one."""
 DURATION_ALLOWED = "a whole number and m (minutes), h, d or w, such as 30d"
 
 
@@ -103,9 +105,12 @@ class Fields:
         unsupported: Sequence[str] = (),
     ) -> None:
         self.node, self.path, self.file, self.problems = node, path, file, problems
-        for key, line in node.key_lines.items():
-            if key in known:
-                continue
+        names = set(known)
+        unknown = [(key, line) for key, line in node.key_lines.items() if key not in names]
+        for index, (key, line) in enumerate(unknown):
+            if index == MOST_UNKNOWN:
+                self.note("", f"{len(unknown)} unknown fields", listed(known, 30), "remove them", line)
+                break
             if key in unsupported:
                 self.note(key, key, "a field that is supported", "not supported yet: remove it", line)
             else:

@@ -3,21 +3,177 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from forecasting.adapters._cells import Place
 from forecasting.adapters._fields import listed, nearest
+from forecasting.adapters._row_digest import rows_sha256 as rows_sha256
 from forecasting.terms.errors import InputError
 from forecasting.terms.history import Metric, MetricKind
+from forecasting.terms.project import SourceSpec
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
 DuplicatePolicy = Literal["refuse", "last", "mean", "max"]
+
+MOST_ROWS_WHOLE = 20_000_000
+"""Most rows where duplicates are resolved: that needs all rows of the file at once."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RawRows:
+    """Rows as a part of a file has them: unsorted, perhaps with duplicates."""
+
+    services: tuple[list[str], NDArray[np.int64]]
+    """Sorted names, and for each row the position of its name."""
+    metrics: tuple[list[str], NDArray[np.int64]]
+    at: NDArray[np.int64]
+    """Microseconds since 1970 UTC."""
+    values: NDArray[np.float64]
+    """NaN = missing."""
+    rows: NDArray[np.int64]
+    """Row of the file, from 0."""
+    cleaned: dict[str, int] = field(default_factory=dict)
+
+
+def raw_rows(
+    services: tuple[list[str], NDArray[np.int64]],
+    at: NDArray[np.int64],
+    first: int,
+    cleaned: dict[str, int],
+    *,
+    long: tuple[tuple[list[str], NDArray[np.int64]], NDArray[np.float64]] | None = None,
+    wide: Mapping[str, NDArray[np.float64]] | None = None,
+) -> RawRows:
+    """Return the rows of a part: of its metric and value columns (long), or of one column for each metric (wide)."""
+    row = np.arange(first, first + len(at))
+    if long is not None:
+        metrics, values = long
+        return RawRows(services=services, metrics=metrics, at=at, values=values, rows=row, cleaned=cleaned)
+    columns = wide or {}
+    names = sorted(columns)
+    return RawRows(
+        services=(services[0], np.tile(services[1], len(names))),
+        metrics=(names, np.repeat(np.arange(len(names)), len(row))),
+        at=np.tile(at, len(names)),
+        values=np.concatenate([columns[name] for name in names]),
+        rows=np.tile(row, len(names)),
+        cleaned=cleaned,
+    )
+
+
+def frames_of(
+    parts: Iterable[RawRows], spec: SourceSpec, known: Mapping[str, Metric], place: Place, value: str
+) -> Iterator[tuple[pd.DataFrame, Mapping[str, int]]]:
+    """Yield each part as canonical rows; all in one where duplicates are resolved.
+
+    Parameters
+    ----------
+    parts : iterable of RawRows
+    spec : SourceSpec
+    known : mapping
+        What the metrics mean.
+    place : Place
+        Of the first row of the file.
+    value : str
+        Column of the values in the long layout, for messages.
+
+    Raises
+    ------
+    InputError
+        For impossible values, duplicates that the policy refuses, and more rows than can be resolved.
+    """
+    if spec.duplicates == "refuse":
+        for part in parts:
+            yield _canonical(part, spec, known, place, value)
+        return
+    collected, count = [], 0
+    for part in parts:
+        collected.append(part)
+        count += len(part.at)
+        if count > MOST_ROWS_WHOLE:
+            raise InputError(
+                argument="rows",
+                came=f"more than {MOST_ROWS_WHOLE} rows with duplicates: {spec.duplicates}",
+                allowed=f"at most {MOST_ROWS_WHOLE} rows where duplicates are resolved",
+                try_instead="duplicates: refuse, or split the file",
+                file=place.file,
+            )
+    if collected:
+        yield _canonical(_joined(collected), spec, known, place, value)
+
+
+def whole_frame(
+    parts: Iterable[RawRows], spec: SourceSpec, known: Mapping[str, Metric], place: Place, value: str
+) -> tuple[pd.DataFrame, Mapping[str, int]]:
+    """Return all parts as one frame of canonical rows; parameters as in `frames_of`."""
+    return _canonical(_joined(list(parts)), spec, known, place, value)
+
+
+def _canonical(
+    part: RawRows, spec: SourceSpec, known: Mapping[str, Metric], place: Place, value: str
+) -> tuple[pd.DataFrame, Mapping[str, int]]:
+    """Return rows in canonical form with what was cleaned."""
+    frame = canonical_rows(
+        services=part.services,
+        metrics=part.metrics,
+        at=part.at,
+        values=part.values,
+        rows=part.rows,
+        columns=dict.fromkeys(part.metrics[0], value) if spec.layout == "long" else {},
+        known=known,
+        duplicates=spec.duplicates,
+        cleaned=part.cleaned,
+        place=place,
+    )
+    return frame, part.cleaned
+
+
+def _joined(parts: list[RawRows]) -> RawRows:
+    """Return several parts as one."""
+    if len(parts) == 1:
+        return parts[0]
+    cleaned: dict[str, int] = {}
+    for part in parts:
+        for reason, count in part.cleaned.items():
+            cleaned[reason] = cleaned.get(reason, 0) + count
+    return RawRows(
+        services=_joined_names([part.services for part in parts]),
+        metrics=_joined_names([part.metrics for part in parts]),
+        at=np.concatenate([part.at for part in parts]),
+        values=np.concatenate([part.values for part in parts]),
+        rows=np.concatenate([part.rows for part in parts]),
+        cleaned=cleaned,
+    )
+
+
+def _joined_names(parts: list[tuple[list[str], NDArray[np.int64]]]) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the names of all parts, sorted, and the positions of all rows among them."""
+    names = sorted({name for found, _ in parts for name in found})
+    place = {name: index for index, name in enumerate(names)}
+    moved = [np.array([place[name] for name in found], dtype=np.int64)[codes] for found, codes in parts]
+    return names, np.concatenate(moved)
+
+
+def declared_sha256(spec: SourceSpec, metrics: Mapping[str, Metric]) -> str:
+    """Return the identity of how a file is read: what was read otherwise is not known by its content alone.
+
+    Examples
+    --------
+    >>> spec = SourceSpec(name="a", path="a.csv")
+    >>> declared_sha256(spec, {}) == declared_sha256(SourceSpec(name="a", path="a.csv", zone="Europe/Berlin"), {})
+    False
+    """
+    kinds = {name: metric.kind.value for name, metric in sorted(metrics.items())}
+    how = [spec.layout, dict(sorted(spec.columns.items())), list(spec.metrics), spec.zone, spec.duplicates, kinds]
+    return hashlib.sha256(json.dumps(how).encode()).hexdigest()
 
 
 def canonical_rows(
@@ -233,37 +389,3 @@ def check_services(rows: pd.DataFrame, known: Collection[str], source: str) -> N
         file=source,
         line=number if lines else None,
     )
-
-
-def rows_sha256(rows: pd.DataFrame) -> str:
-    """Return the identity of canonical rows: the same whatever their order.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        service, metric, at (naive UTC), value.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> rows = pd.DataFrame({"service": ["b", "a"], "metric": ["m", "m"], "value": [1.0, 2.0],
-    ...                      "at": pd.to_datetime(["2027-01-01", "2027-01-01"]).astype("datetime64[us]")})
-    >>> rows_sha256(rows) == rows_sha256(rows[::-1])
-    True
-    """
-    import pandas as pd
-
-    digest = hashlib.sha256()
-    ranks = []
-    for column in ("service", "metric"):
-        codes, names = pd.factorize(rows[column], sort=True)
-        texts = [str(name).encode() for name in names]
-        digest.update(b"".join(len(text).to_bytes(4, "little") + text for text in texts) + b"\n")
-        ranks.append(codes.astype("<i8"))
-    at = rows["at"].to_numpy().astype("datetime64[us]").astype("<i8")
-    values = rows["value"].to_numpy(dtype="<f8") + 0.0
-    values = np.where(np.isnan(values), np.nan, values)
-    order = np.lexsort((values, at, ranks[1], ranks[0]))
-    for array in (*ranks, at, values):
-        digest.update(np.ascontiguousarray(array[order]).tobytes())
-    return digest.hexdigest()

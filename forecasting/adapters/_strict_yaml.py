@@ -16,6 +16,8 @@ _NULL = re.compile(r"(null|Null|NULL|~|)")
 _BOOL = re.compile(r"(true|True|TRUE|false|False|FALSE)")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))")
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\t')
+_PAIR = re.compile(r"(?<=[^\\])\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _STR_TAG = "tag:yaml.org,2002:str"
 
 NodeKind = Literal["null", "bool", "number", "text", "map", "list"]
@@ -48,6 +50,8 @@ class Node:
     """Nodes in it, aliases expanded."""
     height: int = 1
     """Levels in it, aliases expanded."""
+    quoted: bool = False
+    """scalar: whether it was written in quotes (or as a block)."""
 
     def plain(self) -> object:
         """Return it as nested dict, list, text (every scalar as its text; null as None), for hashing."""
@@ -100,6 +104,25 @@ def decode_yaml(data: bytes, *, file: str) -> str:
             line=line,
         ) from error
     return text
+
+
+def json_as_yaml(text: str) -> str:
+    """Return a JSON text so that a YAML parser takes it: no tabs between tokens, no pairs of half characters.
+
+    Examples
+    --------
+    >>> json_as_yaml('{\\t"a": "\\\\ud83d\\\\ude00"}')
+    '{ "a": "\\\\U0001f600"}'
+    """
+
+    def whole(match: re.Match[str]) -> str:
+        return f"\\U{0x10000 + (int(match[1], 16) - 0xD800) * 0x400 + int(match[2], 16) - 0xDC00:08x}"
+
+    def token(match: re.Match[str]) -> str:
+        found = match[0]
+        return " " if found == "\t" else _PAIR.sub(whole, found)
+
+    return _JSON_TOKEN.sub(token, text)
 
 
 def parse_yaml(text: str, *, file: str) -> tuple[list[Node], list[InputError]]:
@@ -189,7 +212,8 @@ class _Reader:
         if isinstance(event, yaml.DocumentStartEvent):
             self._anchors = {}
         elif isinstance(event, yaml.ScalarEvent):
-            node = Node(kind=self._kind(event, line), line=line, text=event.value)
+            quoted = event.style is not None and event.style != ""
+            node = Node(kind=self._kind(event, line), line=line, text=event.value, quoted=quoted)
             if event.anchor:
                 self._anchors[event.anchor] = node
             self._place(node)

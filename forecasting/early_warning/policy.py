@@ -337,7 +337,7 @@ def _margin_events(c: _Candidate) -> float:
     share = float(1 - risk.target)
     if bad > 0 and risk.budget_spent > 0:
         return bad / risk.budget_spent - bad
-    totals = [a.total for a in c.objective.attainments if a.final and a.total > 0]
+    totals = [a.total for a in c.objective.attainments if (a.final or a.provisional) and a.total > 0]
     expected = max(totals[-1] if totals else 0, risk.consumed_total)
     return share * expected - bad if expected else float("nan")
 

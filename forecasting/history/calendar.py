@@ -249,20 +249,31 @@ def resample_days(series: Series) -> Series:
 
 
 @lru_cache(maxsize=256)
-def _holidays_in(country: str, first_year: int, last_year: int) -> dict[date, str]:
-    """Public holidays of a country, by local date."""
+def _holidays_in(country: str, subdivision: str, first_year: int, last_year: int) -> dict[date, str]:
+    """Public holidays of a country or of a part of it, by local date."""
     import holidays
 
     try:
-        found = holidays.country_holidays(country, years=range(first_year, last_year + 1))
+        found = holidays.country_holidays(country, subdiv=subdivision or None, years=range(first_year, last_year + 1))
     except NotImplementedError as error:
+        parts = holidays.list_supported_countries(include_aliases=True).get(country)
+        if parts is None:
+            raise InputError(
+                argument="country",
+                came=country,
+                allowed="an ISO 3166 code known to the library holidays",
+                try_instead="US",
+            ) from error
         raise InputError(
-            argument="country", came=country, allowed="an ISO 3166 code known to the library holidays", try_instead="US"
+            argument="subdivision",
+            came=subdivision,
+            allowed=", ".join(parts) or f"none: the library holidays knows no parts of {country}",
+            try_instead=parts[0] if parts else "leave it out",
         ) from error
     return {day: str(name) for day, name in found.items()}
 
 
-def public_holidays(country: str, first: date, last: date) -> dict[date, str]:
+def public_holidays(country: str, first: date, last: date, subdivision: str = "") -> dict[date, str]:
     """Return the public holidays of `country` from `first` to `last`, by local date, in order.
 
     Parameters
@@ -271,18 +282,22 @@ def public_holidays(country: str, first: date, last: date) -> dict[date, str]:
         ISO 3166 code; empty gives no holidays.
     first, last : date
         Both included.
+    subdivision : str
+        State or province, as the library ``holidays`` names it; empty gives those of the whole country only.
 
     Raises
     ------
     InputError
-        If the country is not known to the library ``holidays``.
+        If the country or its part is not known to the library ``holidays``.
 
     Examples
     --------
     >>> public_holidays("US", date(2013, 11, 1), date(2013, 11, 30))
     {datetime.date(2013, 11, 11): 'Veterans Day', datetime.date(2013, 11, 28): 'Thanksgiving Day'}
+    >>> list(public_holidays("DE", date(2027, 3, 1), date(2027, 3, 10), "BE"))
+    [datetime.date(2027, 3, 8)]
     """
     if not country:
         return {}
-    known = _holidays_in(country, first.year, last.year)
+    known = _holidays_in(country, subdivision, first.year, last.year)
     return {day: known[day] for day in sorted(known) if first <= day <= last}

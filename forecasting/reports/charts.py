@@ -127,7 +127,7 @@ def _band(low: float, high: float) -> Cell:
 
 def attainment_chart(key: str, outlook: ObjectiveOutlook, as_of: datetime, last: int = 8) -> Figure | None:
     """Draw the last windows against the target, then the spread expected for the coming ones; None if empty."""
-    closed = [a for a in outlook.attainments if a.value is not None and a.final][-last:]
+    closed = [a for a in outlook.attainments if a.value is not None and (a.final or a.provisional)][-last:]
     if not closed and not outlook.risks:
         return None
     target = float(outlook.objective.target) * 100

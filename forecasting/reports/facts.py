@@ -93,12 +93,12 @@ def meet_cell(risk: BreachRisk) -> Cell:
 
 def closed(attainments: Iterable[Attainment]) -> tuple[Attainment, ...]:
     """Return the last closed windows."""
-    return tuple(a for a in attainments if a.final)[-WINDOWS_SHOWN:]
+    return tuple(a for a in attainments if a.final or a.provisional)[-WINDOWS_SHOWN:]
 
 
 def running(attainments: Iterable[Attainment]) -> Attainment | None:
     """Return the running window, or None."""
-    return next((a for a in attainments if not a.final), None)
+    return next((a for a in attainments if not (a.final or a.provisional)), None)
 
 
 def is_near_miss(a: Attainment) -> bool:

@@ -313,3 +313,16 @@ def plural(count: int, singular: str, several: str | None = None) -> str:
     ('1 agreement', '3 agreements', '2 misses')
     """
     return f"{count:,} {singular if count == 1 else several or singular + 's'}"
+
+
+def exact_money(amount: Decimal, currency: str, *, tone: Tone = "plain") -> Cell:
+    """Return a sum of money with every digit it has: what an agreement makes due is never rounded for display.
+
+    Examples
+    --------
+    >>> exact_money(Decimal("9250.00"), "EUR").text, exact_money(Decimal(1200), "JPY").text
+    ('EUR 9,250.00', 'JPY 1,200')
+    """
+    unit = clean(currency, 12)
+    sign = MINUS if amount < 0 else ""
+    return Cell(text=f"{unit} {sign}{abs(amount):,f}".strip(), value=float(amount), unit=unit, tone=tone)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
 
 from forecasting.terms.agreement import Agreement
+from forecasting.terms.alerting import AlertPolicy, BurnRateCondition, NotificationTarget
 from forecasting.terms.history import Metric
+from forecasting.terms.scenario import Scenario
 from forecasting.terms.service_level import Objective
+from forecasting.terms.service_time import ServiceCalendar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +131,49 @@ class Covariate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DataSource:
+    """A place that metrics can be asked of (OpenSLO kind)."""
+
+    name: str
+    kind: str
+    """``Prometheus``, ``Datadog`` ... as written."""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """Connection details as written; never a secret."""
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricQuery:
+    """How the values of a metric are asked of a data source: made from a `metricSource` that is not ours."""
+
+    metric: str
+    """Name the values get inside the workspace."""
+    service: str
+    source_kind: str
+    """``Prometheus``, ``Datadog`` ... as written; empty where it is not said."""
+    source: str
+    """Name of the DataSource; empty where it is not said."""
+    query: str
+    """The query text, or the source's fields as JSON where there is no single one."""
+    cumulative: bool = False
+    """Whether its values are readings of running counters (`ratioMetric.counter`)."""
+    details: str = ""
+    """Other fields of the source than its query, as JSON; empty where there are none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """Something in a document that was read with a named warning, or converted."""
+
+    rule: str
+    """Name of the rule, such as ``op-with-ratio-metric``."""
+    file: str
+    line: int | None
+    message: str
+    """What was found and how it was read."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Catalogue:
     """Everything the organisation has promised and what it runs on.
 
@@ -150,6 +197,17 @@ class Catalogue:
     covariates: tuple[Covariate, ...] = ()
     version: str = ""
     """sha256 over its documents."""
+    calendars: Mapping[str, ServiceCalendar] = field(default_factory=dict)
+    scenarios: tuple[Scenario, ...] = ()
+    alert_policies: Mapping[str, AlertPolicy] = field(default_factory=dict)
+    alert_conditions: Mapping[str, BurnRateCondition] = field(default_factory=dict)
+    """Every condition by name, those that no policy refers to among them."""
+    notification_targets: Mapping[str, NotificationTarget] = field(default_factory=dict)
+    data_sources: Mapping[str, DataSource] = field(default_factory=dict)
+    queries: tuple[MetricQuery, ...] = ()
+    """Metrics of indicators that are asked of outside sources."""
+    notices: tuple[Notice, ...] = ()
+    """What was read with a warning (lenient mode)."""
 
     def all_objectives(self) -> tuple[tuple[Agreement | None, Objective], ...]:
         """Return each objective with the agreement it belongs to (None for a plain SLO), agreements first."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from forecasting.terms.budget import ErrorBudget
 from forecasting.terms.forecast import Forecast
 from forecasting.terms.plan import Plan
 from forecasting.terms.proposal import Proposal
+from forecasting.terms.service_level import Attainment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +25,9 @@ Row = Sequence[object]
 _ATTAINMENT = {
     "service": "str", "agreement": "str", "objective": "str", "period": "str", "start": "instant", "end": "instant",
     "target": "float", "good": "int", "total": "int", "value": "float", "lower": "float", "upper": "float",
-    "margin": "float", "coverage": "float", "status": "str", "final": "bool",
+    "margin": "float", "coverage": "float", "status": "str", "final": "bool", "stage": "str", "unit": "str",
+    "method": "str", "known_slices": "int", "elapsed_slices": "int", "planned_slices": "int", "excluded_slices": "int",
+    "watermark": "instant",
 }  # fmt: skip
 _RISKS = {
     "service": "str", "agreement": "str", "objective": "str", "period": "str", "start": "instant", "end": "instant",
@@ -77,6 +82,86 @@ _DEMAND = {"service": "str", "metric": "str", "at": "instant", "unit": "str", "m
 }
 
 
+_BUDGET = {
+    "service": "str", "agreement": "str", "objective": "str", "period": "str", "target": "float", "value": "float",
+    "allowed": "str", "spent": "str", "left": "str", "spent_share": "float", "burn_1h": "float", "burn_6h": "float",
+    "burn_1d": "float", "burn_3d": "float", "alerts": "str",
+}  # fmt: skip
+
+
+def amount_text(amount: Decimal | int, unit: str) -> str:
+    """Return an amount of an attainment's unit in words: time as hours, minutes and seconds.
+
+    Examples
+    --------
+    >>> amount_text(Decimal(2592000000), "microseconds"), amount_text(Decimal("1.11"), "days")
+    ('43 min 12 s', '1.11 days')
+    """
+    if unit == "billionths":
+        return f"{Decimal(amount).scaleb(-9).normalize():f} slices"
+    if unit != "microseconds":
+        exact = Decimal(amount)
+        shown = exact if exact == exact.to_integral_value() else round(exact, 0 if abs(exact) >= 100 else 2)
+        return f"{shown.normalize():,f} {unit}"
+    sign, rest = ("-" if amount < 0 else ""), abs(Decimal(amount)) / 1_000_000
+    hours, rest = divmod(rest, 3600)
+    minutes, seconds = divmod(rest, 60)
+    parts = [f"{hours:.0f} h"] if hours else []
+    parts += [f"{minutes:.0f} min"] if minutes else []
+    if seconds or not parts:
+        parts.append(f"{round(seconds, 3).normalize():f} s")
+    return sign + " ".join(parts)
+
+
+def by_share(budgets: Sequence[ErrorBudget]) -> list[ErrorBudget]:
+    """Return error budgets with the most spent first."""
+    return sorted(budgets, key=lambda b: -(b.spent_share or 0))
+
+
+def budget_frame(budgets: Sequence[ErrorBudget]) -> pd.DataFrame:
+    """Return error budgets as a frame, the most spent first.
+
+    Examples
+    --------
+    >>> list(budget_frame(()).columns[:3])
+    ['service', 'agreement', 'objective']
+    """
+    spans = (("burn_1h", 3600), ("burn_6h", 21600), ("burn_1d", 86400), ("burn_3d", 259200))
+    rows = []
+    for b in by_share(budgets):
+        a = b.attainment
+        rates = {rate.lookback.total_seconds(): rate.rate for rate in b.burn}
+        allowed = b.allowed if b.allowed is not None else b.allowed_so_far
+        rows.append(
+            (a.service, a.agreement, a.objective, a.period.label, a.target, a.value,
+             ("" if b.allowed is not None else "so far ") + amount_text(allowed, a.unit), amount_text(b.spent, a.unit),
+             None if b.left is None else amount_text(b.left, a.unit), b.spent_share,
+             *(rates.get(seconds) for _, seconds in spans),
+             ", ".join(alert.condition for alert in b.alerts) or None)
+        )  # fmt: skip
+    return _frame(_BUDGET, rows)
+
+
+def attainment_frame(attainments: Iterable[Attainment]) -> pd.DataFrame:
+    """Return attainments as a frame, one row a window.
+
+    Examples
+    --------
+    >>> list(attainment_frame(()).columns[:4])
+    ['service', 'agreement', 'objective', 'period']
+    """
+    return _frame(
+        _ATTAINMENT,
+        (
+            (a.service, a.agreement, a.objective, a.period.label, a.period.start, a.period.end, a.target, a.good,
+             a.total, a.value, a.lower, a.upper, a.margin, a.coverage, a.status.value, a.final,
+             "final" if a.final else "provisional" if a.provisional else "running", a.unit, a.method.value,
+             a.known_slices, a.elapsed_slices, a.planned_slices, a.excluded_slices, a.watermark)
+            for a in attainments
+        ),
+    )  # fmt: skip
+
+
 def plan_frames(plan: Plan) -> dict[str, pd.DataFrame]:
     """Return a plan's results as frames with typed columns; an empty result keeps its columns and their types.
 
@@ -95,14 +180,7 @@ def plan_frames(plan: Plan) -> dict[str, pd.DataFrame]:
     """
     outlooks = [(s, o) for s in plan.services for o in s.objectives]
     return {
-        "attainment": _frame(
-            _ATTAINMENT,
-            (
-                (a.service, a.agreement, a.objective, a.period.label, a.period.start, a.period.end, a.target, a.good,
-                 a.total, a.value, a.lower, a.upper, a.margin, a.coverage, a.status.value, a.final)
-                for _, o in outlooks for a in o.attainments
-            ),
-        ),
+        "attainment": attainment_frame([a for o in plan.objectives() for a in o.attainments]),
         "risks": _frame(
             _RISKS,
             (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
 
@@ -94,6 +95,9 @@ class History:
     """UTC instant; nothing at or after it is in here."""
     series: Mapping[tuple[str, str], Series] = field(default_factory=dict)
     """Series by (service, metric name)."""
+    tickets: pd.DataFrame | None = None
+    """Ticket rows (columns of `terms.ticket.TICKET_COLUMNS`) with nothing that happened at or after the cut-off; None =
+    no ticket was ever ingested."""
 
     def get(self, service: str, metric: str) -> Series | None:
         """Return the series of `service` and `metric`, or None where there is none."""

@@ -8,14 +8,17 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from forecasting.terms.agreement import Agreement
+from forecasting.terms.audit import CatalogueFinding
 from forecasting.terms.breach import AlarmScore, BreachRisk, RiskScore
 from forecasting.terms.capacity import Requirement
 from forecasting.terms.catalogue import Service
+from forecasting.terms.credit import CreditLine
 from forecasting.terms.diagnosis import DriverRelation
 from forecasting.terms.errors import Excuse
 from forecasting.terms.forecast import Forecast, ModelChoice
 from forecasting.terms.history import Series, SeriesQuality
 from forecasting.terms.proposal import Proposal
+from forecasting.terms.restatement import Restatement
 from forecasting.terms.service_level import Attainment, Objective, Period
 from forecasting.terms.warning import EarlyWarning
 
@@ -40,6 +43,10 @@ class RunManifest:
     libraries: tuple[tuple[str, str], ...]
     """Versions of the libraries that compute."""
     settings: tuple[tuple[str, str], ...] = ()
+    batch: int = 0
+    """Last batch of the metric store that was read; where it was read, not what: no part of `run_id`."""
+    sequence: int = 0
+    """Last row of the ledger that was read; likewise no part of `run_id`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,6 +124,18 @@ class Plan:
     assumptions: tuple[str, ...]
     data_first: date
     data_last: date
+    restatements: tuple[Restatement, ...] = ()
+    """Final attainments that were replaced in the last year, oldest first."""
+    credits: tuple[CreditLine, ...] = ()
+    """Credits of the closed windows, oldest first."""
+    findings: tuple[CatalogueFinding, ...] = ()
+    """What the audit of the catalogue found."""
+    ended: tuple[ObjectiveOutlook, ...] = ()
+    """Objectives of agreements that have ended, with their attainments only."""
+
+    def objectives(self) -> tuple[ObjectiveOutlook, ...]:
+        """Return every objective: of the services, then of agreements that have ended."""
+        return (*(o for s in self.services for o in s.objectives), *self.ended)
 
     def frames(self) -> Mapping[str, pd.DataFrame]:
         """Return the results as pandas frames: attainment, risks, choices, requirements, options, drivers."""

@@ -4,22 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Literal
 
 from forecasting.terms.history import Metric
 
 
 @dataclass(frozen=True, kw_only=True)
+class QuerySpec:
+    """One query to a server and the metric its answer becomes."""
+
+    metric: str
+    query: str
+    service: str = ""
+    """Service of the values; empty = the value of `service_label`."""
+    service_label: str = ""
+    """Label of the answer that holds the service's name."""
+    cumulative: bool = False
+    """Whether the values are readings of running counters: each is then of the instant asked for, not of the slice that
+    ends there."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SourceSpec:
-    """One file of metric rows."""
+    """One source of metric rows or tickets: a file, a database or a server."""
 
     name: str
-    path: str
-    """Path relative to the project file."""
+    path: str = ""
+    """Path relative to the project file (files only)."""
+    kind: Literal["file", "tickets", "sql", "prometheus", "openmetrics"] = "file"
+    """file, tickets, openmetrics: what is at `path` (by suffix); sql, prometheus: what a server answers."""
+    url: str = ""
+    """prometheus: base URL; its host is the only one that is asked. sql: SQLAlchemy URL without a password."""
+    url_env: str = ""
+    """sql, prometheus: environment variable that holds the URL (with its secrets) instead."""
+    token_env: str = ""
+    """prometheus: environment variable that holds a bearer token."""
+    query: str = ""
+    """sql: SELECT that gives the columns of the layout; may use :since and :until (UTC)."""
+    queries: tuple[QuerySpec, ...] = ()
+    """prometheus: what is asked; PromQL for query_range."""
+    since: datetime | None = None
+    """sql, prometheus: earliest instant asked for (UTC)."""
+    overlap: timedelta = timedelta(hours=1)
+    """sql, prometheus: how far before the latest stored row each ingest asks again, for late data."""
+    corrections: Literal["refuse", "restate"] = "refuse"
+    """What to do with another value for a stored (service, metric, at): refuse, or keep both, the later one valid."""
     layout: Literal["long", "wide"] = "long"
     """long: one row per (service, metric, at); wide: one row per (service, at), a column per metric."""
     columns: Mapping[str, str] = field(default_factory=dict)
-    """Our column name → the file's, where they differ (service, metric, at, value)."""
+    """Our column name → the file's, where they differ (service, metric, at, value; tickets: those of a ticket)."""
     metrics: tuple[str, ...] = ()
     """wide: the metric columns to read; long: the metrics allowed (empty = every declared one)."""
     zone: str = "UTC"
@@ -42,3 +76,7 @@ class Project:
     """Currency of the plan's totals; every agreement and resource must use it."""
     zone: str = "UTC"
     """IANA zone in which a date given as `--as-of` begins."""
+    mode: Literal["lenient", "strict"] = "lenient"
+    """How OpenSLO documents are read: by the reference rules, or the same with named warnings."""
+    store_url_env: str = ""
+    """Environment variable with the URL of a shared PostgreSQL for ledger and metrics; empty = workspace files."""

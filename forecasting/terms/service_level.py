@@ -1,48 +1,66 @@
-"""What was promised and what was delivered: indicators, objectives, windows, attainment."""
+"""What was promised and what was delivered: objectives, windows, attainment."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
+from forecasting.terms.indicator import (
+    AvailabilityIndicator,
+    Component,
+    CompositeIndicator,
+    DeadlineIndicator,
+    Indicator,
+    QuantileIndicator,
+    RatioIndicator,
+    RawRatioIndicator,
+    ThresholdIndicator,
+    TicketIndicator,
+)
+from forecasting.terms.service_time import ServiceTime
 
-@dataclass(frozen=True, kw_only=True)
-class RatioIndicator:
-    """SLI: good events ÷ total events, both counted per slice (exactly one of `good` and `bad`)."""
-
-    total: str
-    """Metric that counts all events."""
-    good: str | None = None
-    """Metric that counts good events."""
-    bad: str | None = None
-    """Metric that counts bad events."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ThresholdIndicator:
-    """SLI: share of samples whose value satisfies ``value op limit``."""
-
-    metric: str
-    """Metric whose samples are judged."""
-    op: Literal["lt", "lte", "gt", "gte"]
-    """Comparison that makes a sample good."""
-    limit: Decimal
-    """Right-hand side of the comparison, in the metric's unit."""
-
-
-Indicator = RatioIndicator | ThresholdIndicator
+__all__ = [
+    "Attainment",
+    "AttainmentStatus",
+    "AvailabilityIndicator",
+    "BudgetingMethod",
+    "CalendarWindow",
+    "Component",
+    "CompositeIndicator",
+    "DeadlineIndicator",
+    "Indicator",
+    "Objective",
+    "Period",
+    "QuantileIndicator",
+    "RatioIndicator",
+    "RawRatioIndicator",
+    "RollingWindow",
+    "Rounding",
+    "ThresholdIndicator",
+    "TicketIndicator",
+    "Unit",
+    "Window",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CalendarWindow:
-    """Windows aligned to the calendar of a zone: day, week (Monday), month, quarter or year."""
+    """Windows aligned to the calendar of a zone: day, week (Monday), month, quarter or year.
+
+    With `anchor` the k-th boundary is the anchor's wall-clock time advanced k × `count` units in the zone (month ends
+    clamp from the anchor's own day: 31 January, 28 February, 31 March).
+    """
 
     unit: Literal["day", "week", "month", "quarter", "year"]
     zone: str
     """IANA time zone of the contract."""
+    count: int = 1
+    """Units in one window."""
+    anchor: datetime | None = None
+    """Local wall-clock start of window 0, without a zone; None = the calendar's own boundaries (needs `count` 1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +72,36 @@ class RollingWindow:
 
 
 Window = CalendarWindow | RollingWindow
+
+
+class BudgetingMethod(StrEnum):
+    """How a window's attainment is made of its slices (OpenSLO v1)."""
+
+    OCCURRENCES = "Occurrences"
+    """Good ÷ total over all events of the window."""
+    TIMESLICES = "Timeslices"
+    """Good slices ÷ slices; a slice is good where its own ratio reaches `slice_target`."""
+    RATIO_TIMESLICES = "RatioTimeslices"
+    """Mean of the ratios of the slices."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rounding:
+    """The agreement's own rule for rounding an attainment before it is compared with the target.
+
+    Examples
+    --------
+    >>> Rounding(decimals=2, mode="half_up").decimals
+    2
+    """
+
+    decimals: int
+    """Decimals of the percentage, 0 to 10."""
+    mode: Literal["half_up", "half_even", "down", "up"] = "half_up"
+
+
+Unit = Literal["events", "samples", "slices", "microseconds", "tickets", "days", "billionths"]
+"""What `Attainment.good` and `total` count; billionths are 10⁻⁹ of a slice or sample (means of ratios)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +129,29 @@ class Objective:
     """Below this total a window is INSUFFICIENT_DATA."""
     minimum_coverage: Decimal = Decimal("0.95")
     """Below this observed share of slices a window is judged by its interval only."""
+    method: BudgetingMethod = BudgetingMethod.OCCURRENCES
+    slice_window: timedelta | None = None
+    """Timeslices, RatioTimeslices: length of a slice, counted from the start of each window."""
+    slice_target: Decimal | None = None
+    """Timeslices: ratio above 0 and at most 1 from which a slice is good."""
+    no_traffic: Literal["exclude", "good", "bad", "carry"] = "exclude"
+    """Timeslices, RatioTimeslices: what a slice without any event counts as; carry = as the slice before it."""
+    no_data: Literal["unknown", "exclude", "good", "bad"] = "unknown"
+    """What a slice without data counts as; unknown gives the interval [lower, upper]."""
+    strict: bool = False
+    """True where the target must be exceeded: a tie is then a miss."""
+    rounding: Rounding | None = None
+    """Rule of the agreement for rounding before comparing; None = compared unrounded."""
+    time: ServiceTime = field(default_factory=ServiceTime)
+    """Which time of the window counts: service hours, exclusions, maintenance, validity."""
+    workload_metric: str | None = None
+    """Metric whose value per slice decides on the workload limit; None = no limit."""
+    workload_limit: Decimal | None = None
+    """Demand per slice up to which the target holds."""
+    workload_effect: Literal["suspended", "scaled", "priced"] = "suspended"
+    """Of a slice above the limit: not counted; bad events forgiven in the share above the limit; or nothing."""
+    alert_policies: tuple[str, ...] = ()
+    """Names of the alert policies that watch it."""
 
     @property
     def error_budget_share(self) -> Decimal:
@@ -133,26 +204,42 @@ class Attainment:
     period: Period
     target: Decimal
     good: int
-    """Good events (ratio) or samples (threshold) among the known slices."""
+    """Good among the known slices, in `unit`."""
     total: int
-    """All events or samples among the known slices."""
+    """All among the known slices, in `unit`."""
     known_slices: int
+    """Eligible slices of the window that ended by `as_of` and were observed."""
     elapsed_slices: int
-    """Slices of the window that ended by `as_of`."""
+    """Eligible slices of the window that ended by `as_of`."""
     planned_slices: int
-    """Slices of the whole window."""
+    """Eligible slices of the whole window."""
     value: Decimal | None
-    """good ÷ total unrounded (28 digits); None where total is 0."""
+    """Attainment unrounded (28 digits); None where total is 0."""
     lower: Decimal | None
     upper: Decimal | None
     status: AttainmentStatus
     as_of: datetime
     final: bool
-    """True once the window closed by `as_of`."""
+    """True once the window closed by `as_of` and the time for late data (grace) is over."""
+    unit: Unit = "events"
+    method: BudgetingMethod = BudgetingMethod.OCCURRENCES
+    provisional: bool = False
+    """True between the window's end and the end of the grace for late data: judged, but not yet final."""
+    excluded_slices: int = 0
+    """Slices of the whole window left out by exclusions, maintenance or the workload limit (hours apart)."""
+    planned_time: timedelta = timedelta(0)
+    """Length of the eligible slices of the whole window."""
+    watermark: datetime | None = None
+    """UTC end of the last observed slice of the window by `as_of`; None where nothing was observed."""
+    decided: Literal["open", "breach_certain", "met_certain"] = "open"
+    """Of a running window: whether the slices to come can still change the verdict (known for methods that count
+    slices, time or days; events to come are not known)."""
+    worst_component: tuple[str, Decimal] | None = None
+    """Of a composite: the component that spent the largest share of its own error budget, and that share."""
 
     @property
     def bad(self) -> int:
-        """Events that were not good."""
+        """What was not good, in `unit`."""
         return self.total - self.good
 
     @property
@@ -167,10 +254,10 @@ class Attainment:
 
     @property
     def budget_events(self) -> Decimal:
-        """Bad events allowed on the events seen so far."""
+        """Bad allowed on what was seen so far, in `unit`."""
         return (1 - self.target) * self.total
 
     @property
     def budget_spent(self) -> float | None:
-        """Bad ÷ allowed on the events seen so far (1 = all spent); None without traffic."""
+        """Bad ÷ allowed on what was seen so far (1 = all spent); None without traffic."""
         return float(self.bad / self.budget_events) if self.total else None

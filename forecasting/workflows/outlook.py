@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -12,17 +12,18 @@ import numpy as np
 
 from forecasting.history.calendar import is_local_days, zone_of
 from forecasting.service_levels.attainment import attainments
-from forecasting.service_levels.breach.badness import DailyBadness, align, daily_badness, indicator_name
+from forecasting.service_levels.breach.badness import DailyBadness, align, daily_badness, judged_name
 from forecasting.service_levels.breach.level import FIRST_ORIGIN, LevelModel, fit_level
 from forecasting.service_levels.breach.risk import assess_risk, window_share_left
 from forecasting.service_levels.breach.simulate import BadPaths, simulate_badness
 from forecasting.service_levels.breach.worlds import draw_worlds
+from forecasting.service_levels.composite import composite_attainments
 from forecasting.service_levels.windows import closed_periods
 from forecasting.terms.breach import BreachRisk
 from forecasting.terms.catalogue import Catalogue, Resource
 from forecasting.terms.errors import Excuse
 from forecasting.terms.history import History
-from forecasting.terms.service_level import Attainment, Objective, RatioIndicator
+from forecasting.terms.service_level import Attainment, Objective, Period, RatioIndicator, ThresholdIndicator
 from forecasting.terms.settings import Settings
 from forecasting.workflows.capacity import LoadEffect, load_paths, odds_factors
 from forecasting.workflows.demand import Demand
@@ -57,7 +58,7 @@ class Fleet:
 
 def part_of(objective: Objective) -> Part:
     """Return what has to be simulated for an objective."""
-    return objective.service, indicator_name(objective.indicator), objective.window.zone
+    return objective.service, judged_name(objective), objective.window.zone
 
 
 def build_fleet(
@@ -77,11 +78,11 @@ def build_fleet(
         if part in found or part in excuses:
             continue
         answer = (
-            promise.events
-            if isinstance(promise.events, Excuse)
+            promise.simulated
+            if isinstance(promise.simulated, Excuse)
             else daily_badness(
                 promise.objective,
-                promise.events,
+                promise.simulated,
                 tier=catalogue.services[promise.objective.service].tier,
                 as_of=as_of,
             )
@@ -213,9 +214,9 @@ def simulate_part(
 def _totals(member: DailyBadness, demand: Demand | None, today: date, fleet: Fleet) -> NDArray[np.float64]:
     """Return total events per coming day, shape (n_paths, days)."""
     shape = (fleet.paths, fleet.days)
-    if not isinstance(member.indicator, RatioIndicator):
+    if isinstance(member.indicator, ThresholdIndicator) and member.even:
         return np.full(shape, member.slices_per_day)
-    forecast = demand.get(member.service, member.indicator.total) if demand else None
+    forecast = demand.get(*key) if demand and (key := _traffic(member)) else None
     if forecast is not None:
         return load_paths(forecast, today, fleet.days)
     weekday = (member.first_day.weekday() + np.arange(member.days)) % 7
@@ -225,6 +226,12 @@ def _totals(member: DailyBadness, demand: Demand | None, today: date, fleet: Fle
         mean[k] = member.total[alike].mean() if len(alike) else member.total[member.known].mean()
     coming = (today.weekday() + np.arange(fleet.days)) % 7
     return np.broadcast_to(mean[coming], shape).copy()
+
+
+def _traffic(member: DailyBadness) -> tuple[str, str] | None:
+    """Return the (service, metric) whose forecast is the traffic to come; None where rules on slices change it."""
+    counted = isinstance(member.indicator, RatioIndicator) and not member.indicator.cumulative and member.even
+    return (member.service, member.indicator.total) if counted else None  # type: ignore[union-attr]
 
 
 def basis_of(fleet: Fleet, part: Part, paths: BadPaths, demand: Demand | None) -> str:
@@ -244,27 +251,54 @@ def basis_of(fleet: Fleet, part: Part, paths: BadPaths, demand: Demand | None) -
     )
     traffic = ""
     if isinstance(member.indicator, RatioIndicator):
-        forecast = demand.get(member.service, member.indicator.total) if demand else None
+        forecast = demand.get(*key) if demand and (key := _traffic(member)) else None
         traffic = f"; traffic by {forecast.model}" if forecast else "; traffic as on the last four same weekdays"
     return own + others + carried + traffic
 
 
 def past_windows(promise: Promise, *, as_of: datetime) -> tuple[Attainment, ...]:
-    """Return the attainment of every closed window since the first slice, and of the running one."""
-    events = promise.events
-    if isinstance(events, Excuse):
+    """Return the attainment of every closed window since the first slice, and of the running one.
+
+    Windows of before the agreement (or after it) are none of its windows.
+    """
+    return tuple(a for a in _windows(promise, as_of=as_of) if a.planned_slices or not (a.final or a.provisional))
+
+
+def windows_known(promise: Promise, *, as_of: datetime) -> int:
+    """Return how many closed windows the data hold, those of before the agreement too: they teach as much."""
+    return max(0, len(_windows(without_validity(promise), as_of=as_of)) - 1)
+
+
+def without_validity(promise: Promise) -> Promise:
+    """Return a promise as if it had always applied: what was delivered before it says what to expect of it."""
+    time = replace(promise.objective.time, valid_from=None, valid_until=None)
+    return replace(promise, objective=replace(promise.objective, time=time))
+
+
+def _windows(promise: Promise, *, as_of: datetime) -> tuple[Attainment, ...]:
+    """Return the attainments of every closed window that the data hold, and of the running one."""
+    counted = [events for _, events in (promise.components or {}).values()]
+    if not isinstance(promise.events, Excuse):
+        counted.append(promise.events)
+    if not counted:
         return ()
-    since = events.series.start
-    if is_local_days(events.series.step):
-        since -= timedelta(hours=26)  # a daily slice of another zone may begin within the window's first day
+    # A daily slice of another zone may begin within the window's first day.
+    since = min(e.series.start - timedelta(hours=26 if is_local_days(e.series.step) else 0) for e in counted)
     closed = closed_periods(promise.objective.window, since=since, as_of=as_of)
-    return attainments(
-        promise.objective,
-        events,
-        (*closed, promise.coming[0]),
-        as_of=as_of,
-        agreement=promise.agreement.id if promise.agreement else None,
-    )
+    return attainments_of(promise, (*closed, promise.coming[0]), as_of=as_of)
+
+
+def attainments_of(promise: Promise, periods: Sequence[Period], *, as_of: datetime) -> tuple[Attainment, ...]:
+    """Return the attainments of a promise; none without data."""
+    agreement = promise.agreement.id if promise.agreement else None
+    grace = promise.agreement.grace if promise.agreement else timedelta(0)
+    if promise.components is not None:
+        return composite_attainments(
+            promise.objective, promise.components, periods, as_of=as_of, agreement=agreement, grace=grace
+        )
+    if isinstance(promise.events, Excuse):
+        return ()
+    return attainments(promise.objective, promise.events, periods, as_of=as_of, agreement=agreement, grace=grace)
 
 
 def risks_of(
@@ -276,15 +310,8 @@ def risks_of(
     basis: str,
 ) -> tuple[BreachRisk, ...]:
     """Judge the coming windows of a promise on simulated days."""
-    events = promise.events
-    assert not isinstance(events, Excuse), "a promise without data has no paths"
-    so_far = attainments(
-        promise.objective,
-        events,
-        promise.coming,
-        as_of=fleet.as_of,
-        agreement=promise.agreement.id if promise.agreement else None,
-    )
+    assert not isinstance(promise.events, Excuse), "a promise without data has no paths"
+    so_far = attainments_of(promise, promise.coming, as_of=fleet.as_of)
     return tuple(
         assess_risk(
             promise.objective,

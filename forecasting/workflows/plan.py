@@ -41,6 +41,7 @@ from forecasting.workflows.outlook import (
     prepared_fleet,
     risks_of,
     simulate_part,
+    windows_known,
 )
 from forecasting.workflows.prepare import Prepared, Promise
 from forecasting.workflows.replay import PROTOCOL, replay
@@ -103,7 +104,7 @@ def _outlook(
             promise,
             fleet,
             paths,
-            windows_known=len(past) - 1,
+            windows_known=windows_known(promise, as_of=prepared.as_of),
             basis=basis_of(fleet, part, paths, demand),
         )
     found = drivers.get(part) if promise.agreement is not None else None
@@ -211,7 +212,7 @@ def _past_missed(outlook: ObjectiveOutlook) -> float | None:
     judged = [
         a.status is AttainmentStatus.BREACHED
         for a in outlook.attainments
-        if a.final and a.status in (AttainmentStatus.MET, AttainmentStatus.BREACHED)
+        if (a.final or a.provisional) and a.status in (AttainmentStatus.MET, AttainmentStatus.BREACHED)
     ]
     return sum(judged) / len(judged) if judged else None
 
@@ -224,7 +225,7 @@ def _resimulator(
     run: Outlooks, promise: Promise
 ) -> Callable[[Resource, Decimal, date], tuple[BreachRisk, ...] | Excuse]:
     # All past windows, not only those kept for display: the interval is to be that of the risk without the units.
-    windows_known = len(past_windows(promise, as_of=run.prepared.as_of)) - 1
+    known = windows_known(promise, as_of=run.prepared.as_of)
 
     def resimulate(resource: Resource, units: Decimal, in_use_from: date) -> tuple[BreachRisk, ...] | Excuse:
         part = part_of(promise.objective)
@@ -235,7 +236,7 @@ def _resimulator(
             effects=run.effects,
             extra=Extra(resource=resource, units=units, in_use_from=in_use_from),
         )
-        return risks_of(promise, run.fleet, paths, windows_known=windows_known, basis="re-simulated on the same paths")
+        return risks_of(promise, run.fleet, paths, windows_known=known, basis="re-simulated on the same paths")
 
     return resimulate
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING
 from forecasting.history.calendar import resample_days, zone_of
 from forecasting.history.grid import build_history
 from forecasting.history.quality import assess_quality
-from forecasting.service_levels.events import Events, events_of
+from forecasting.history.tickets import tickets_known
+from forecasting.service_levels.composite import component_of
+from forecasting.service_levels.events import Events, counts_slices, events_of
+from forecasting.service_levels.masks import TimeMasks
+from forecasting.service_levels.slices import judged_slices
 from forecasting.service_levels.windows import coming_periods
 from forecasting.terms.agreement import Agreement
 from forecasting.terms.catalogue import Catalogue
 from forecasting.terms.errors import Excuse, InputError
 from forecasting.terms.history import History, Series, SeriesQuality
+from forecasting.terms.indicator import CompositeIndicator
 from forecasting.terms.plan import RunManifest
 from forecasting.terms.service_level import Objective, Period
 from forecasting.terms.settings import Settings
@@ -38,6 +43,15 @@ class Promise:
     objective: Objective
     events: Events | Excuse
     coming: tuple[Period, ...]
+    judged: Events | Excuse | None = None
+    """What is simulated: time slices where the method counts them; None = the events themselves."""
+    components: Mapping[str, tuple[Objective, Events]] | None = None
+    """Of a composite: its components with their events; its own events are an excuse then."""
+
+    @property
+    def simulated(self) -> Events | Excuse:
+        """Events whose badness is simulated, in the unit of the attainment."""
+        return self.events if self.judged is None else self.judged
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -75,6 +89,7 @@ def prepare(
     as_of: datetime,
     settings: Settings,
     code_version: str,
+    tickets: pd.DataFrame | None = None,
 ) -> Prepared:
     """Lay out what is known before `as_of`; nothing at or after it is looked at.
 
@@ -90,6 +105,8 @@ def prepare(
     settings : Settings
     code_version : str
         Version of this package, for the manifest.
+    tickets : DataFrame, optional
+        Ticket rows (columns of `terms.ticket.TICKET_COLUMNS`); what happened at or after `as_of` is not looked at.
 
     Raises
     ------
@@ -99,20 +116,18 @@ def prepare(
     zones = {name: service.zone for name, service in catalogue.services.items()}
     known = rows[rows["service"].isin(list(zones)) & rows["metric"].isin(list(catalogue.metrics))]
     history = build_history(known, catalogue.metrics, zones, as_of)
-    if not history.series:
+    if tickets is not None and len(tickets):
+        history = replace(history, tickets=tickets_known(tickets[tickets["service"].isin(list(zones))], as_of))
+    if not history.series and history.tickets is None:
         raise InputError(
             argument="as_of",
             came=as_of.isoformat(),
             allowed="an instant after the first ingested row",
             try_instead="forecasting ingest, then a later --as-of",
         )
+    masks = TimeMasks()
     promises = tuple(
-        Promise(
-            agreement=agreement,
-            objective=objective,
-            events=events_of(objective, history),
-            coming=_coming(agreement, objective, as_of, settings),
-        )
+        _promise(catalogue, history, agreement, objective, _coming(agreement, objective, as_of, settings), masks)
         for agreement, objective in catalogue.all_objectives()
         if agreement is None or _valid(agreement, as_of)
     )
@@ -130,6 +145,60 @@ def prepare(
         as_of=as_of,
         horizon_end=max((p.coming[-1].end for p in promises), default=as_of + timedelta(days=settings.horizon_days)),
     )
+
+
+def _promise(
+    catalogue: Catalogue,
+    history: History,
+    agreement: Agreement | None,
+    objective: Objective,
+    coming: tuple[Period, ...],
+    masks: TimeMasks,
+) -> Promise:
+    """Count the events of one promise, and of its components where it is a composite."""
+    events = events_of(objective, history, calendars=catalogue.calendars, masks=masks)
+    judged: Events | Excuse | None = None
+    if objective.workload_metric is not None and not isinstance(events, Excuse):
+        # What happens does not depend on a limit; the objectives of a service with and without one share it.
+        plain = replace(objective, workload_metric=None, workload_limit=None)
+        judged = events_of(plain, history, calendars=catalogue.calendars, masks=masks)
+    if not isinstance(events, Excuse) and counts_slices(objective):
+        source = events if judged is None or isinstance(judged, Excuse) else judged
+        judged = judged_slices(objective, source, masks=masks)
+    parts = components_of(catalogue, history, objective, masks)
+    if isinstance(parts, Excuse):
+        events, parts = parts, None
+    return Promise(
+        agreement=agreement, objective=objective, events=events, coming=coming, judged=judged, components=parts
+    )
+
+
+def components_of(
+    catalogue: Catalogue, history: History, objective: Objective, masks: TimeMasks
+) -> Mapping[str, tuple[Objective, Events]] | Excuse | None:
+    """Return the components of a composite with their events, counted as the composite judges them.
+
+    Returns
+    -------
+    mapping of str to (Objective, Events), Excuse or None
+        None for an objective that is no composite; an excuse where a component is unknown or has no data.
+    """
+    if not isinstance(objective.indicator, CompositeIndicator):
+        return None
+    by_name = {o.name: o for _, o in reversed(catalogue.all_objectives())}
+    parts: dict[str, tuple[Objective, Events]] = {}
+    for component in objective.indicator.components:
+        part = by_name.get(component.objective)
+        if part is None:
+            return Excuse(
+                reason=f"component {component.objective} of {objective.name} is not in the catalogue",
+                what_would_help=f"an SLO named {component.objective}",
+            )
+        events = events_of(component_of(objective, part), history, calendars=catalogue.calendars, masks=masks)
+        if isinstance(events, Excuse):
+            return events
+        parts[component.objective] = (part, events)
+    return parts
 
 
 def _coming(
@@ -159,6 +228,8 @@ def _manifest(
     for (service, metric), series in sorted(history.series.items()):
         data.update(f"{service}\x1f{metric}\x1f{series.start.isoformat()}\x1f{series.step}".encode())
         data.update(series.values.tobytes())
+    if history.tickets is not None:
+        data.update(history.tickets.to_csv(index=False).encode())
     knobs = tuple((name, str(value)) for name, value in sorted(asdict(settings).items()) if name != "jobs")
     libraries = tuple((name, version(name)) for name in LIBRARIES)
     fields = [

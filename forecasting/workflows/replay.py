@@ -12,7 +12,7 @@ from forecasting.terms.catalogue import Catalogue
 from forecasting.terms.errors import Excuse
 from forecasting.terms.service_level import Attainment, AttainmentStatus, Period, Window
 from forecasting.terms.settings import Settings
-from forecasting.workflows.outlook import build_fleet, part_of, risks_of, simulate_part
+from forecasting.workflows.outlook import build_fleet, part_of, risks_of, simulate_part, without_validity
 from forecasting.workflows.prepare import Promise
 
 ELAPSED = (0.0, 0.25, 0.5, 0.75)
@@ -45,7 +45,7 @@ def replay(
     settings : Settings
         `replay_paths` paths are drawn for each statement.
     """
-    judged = [p for p in promises if p.agreement is not None and not isinstance(p.events, Excuse)]
+    judged = [without_validity(p) for p in promises if p.agreement is not None and not isinstance(p.events, Excuse)]
     decisions: list[Decision] = []
     windows: dict[Window, list[Promise]] = {}
     for promise in judged:

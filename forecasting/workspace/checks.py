@@ -75,9 +75,9 @@ def _zones(workspace: Workspace) -> list[Finding]:
 
 def _metrics(workspace: Workspace) -> Finding:
     store = workspace.metrics
-    if not store.path.exists():
-        return _finding("metric store", False, "no row was ingested yet", f"forecasting ingest -w {workspace.root}")
     try:
+        if store.head() == 0:
+            return _finding("metric store", False, "no row was ingested yet", f"forecasting ingest -w {workspace.root}")
         damages = store.verify()
     except ForecastingError as error:
         return _finding("metric store", False, str(error), error.try_instead)
@@ -86,9 +86,9 @@ def _metrics(workspace: Workspace) -> Finding:
 
 
 def _ledger(workspace: Workspace) -> Finding:
-    if not workspace.ledger.path.exists():
-        return _finding("ledger", True, "empty: no plan was recorded yet")
     try:
+        if workspace.ledger.head()[0] == 0:
+            return _finding("ledger", True, "empty: no plan was recorded yet")
         damages = workspace.ledger.verify()
     except ForecastingError as error:
         return _finding("ledger", False, str(error), error.try_instead)
@@ -98,11 +98,13 @@ def _ledger(workspace: Workspace) -> Finding:
 
 def _series(workspace: Workspace, as_of: str | date | datetime | None) -> list[Finding]:
     """Check that what the catalogue names is there, and fresh."""
-    if not workspace.metrics.path.exists():
-        return []
     try:
+        if workspace.metrics.head() == 0:
+            return []
         prepared = workspace.prepare(as_of)
     except ForecastingError as error:
+        if error.argument in ("ledger", "store"):
+            return []  # has a line of its own
         return [_finding("series", False, str(error), error.try_instead)]
     findings = [
         _finding(f"objective {p.objective.name}", False, p.events.reason, p.events.what_would_help)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import cache
@@ -14,30 +14,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from forecasting.adapters._plain import plain
 from forecasting.adapters.catalogues import YamlFolder, load_project
+from forecasting.adapters.clock import SystemClock
 from forecasting.adapters.executors import JoblibLoky
 from forecasting.adapters.notifiers import JsonLines
-from forecasting.adapters.sources import SOURCES, check_services, open_source
-from forecasting.adapters.store import DuckdbMetrics, SqliteLedger
-from forecasting.ports import IngestReport
+from forecasting.adapters.sources import SOURCES
+from forecasting.ports import IngestReport, Ledger, MetricStore
 from forecasting.terms.catalogue import Catalogue
-from forecasting.terms.errors import Excuse, ForecastingError, InputError
+from forecasting.terms.errors import Excuse, InputError
 from forecasting.terms.forecast import Forecast
 from forecasting.terms.project import Project
 from forecasting.terms.settings import Settings
+from forecasting.workspace.archive import Archive
+from forecasting.workspace.stores import Past, open_stores
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecasting.terms.breach import BreachRisk
+    from forecasting.terms.audit import CatalogueFinding
+    from forecasting.terms.budget import ErrorBudget
+    from forecasting.terms.credit import CreditLine
     from forecasting.terms.plan import Plan
+    from forecasting.terms.restatement import Restatement
+    from forecasting.workflows.delivered import Delivered
     from forecasting.workflows.plan import Depth
     from forecasting.workflows.prepare import Prepared
 
 PROJECT_FILE = "forecasting.yaml"
 STATE_FOLDER = ".forecasting"
 REPORT_FOLDER = "reports"
+ARCHIVE_FOLDER = "inputs"
+FILE_SUFFIXES = tuple(name for name in SOURCES if name.startswith("."))
 _INSTANT = "%Y-%m-%dT%H%M%S%z"
 _LONGEST_SILENCE = timedelta(days=366)
 """Nothing can be said of an instant whose last year is unknown; most often the date is mistyped."""
@@ -103,6 +110,10 @@ class Workspace:
         Whether back-tests and chosen models are logged to MLflow (SQLite in the workspace).
     settings : Settings
         Seed, paths, thresholds.
+    strict : bool
+        Read OpenSLO documents by the reference rules alone, whatever the project says.
+    past : Past or None
+        Stores as they stood at a past run; None opens the workspace's own, as they stand now.
 
     Examples
     --------
@@ -112,7 +123,15 @@ class Workspace:
     forecasting.terms.errors.InputError: workspace: got 'nowhere/at/all'; allowed: a folder with forecasting.yaml; ...
     """
 
-    def __init__(self, path: str | Path, *, mlflow: bool = True, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        mlflow: bool = True,
+        settings: Settings | None = None,
+        strict: bool = False,
+        past: Past | None = None,
+    ) -> None:
         self.root = Path(path)
         if not (self.root / PROJECT_FILE).is_file():
             raise InputError(
@@ -123,22 +142,32 @@ class Workspace:
             )
         self.mlflow = mlflow
         self.settings = settings or Settings()
-        self.project: Project = load_project(self.root / PROJECT_FILE, suffixes=tuple(SOURCES))
+        self.project: Project = load_project(self.root / PROJECT_FILE, suffixes=FILE_SUFFIXES)
         self.catalogue: Catalogue = YamlFolder(
             self.root / self.project.catalogue,
             self.project.metrics,
             currency=self.project.currency,
             name=self.project.name,
+            strict=strict or self.project.mode == "strict",
         ).load()
-        state = self.root / STATE_FOLDER
-        self.metrics = DuckdbMetrics(state / "metrics.duckdb")
-        self.ledger = SqliteLedger(state / "ledger.db")
+        self._past = past
+        self.metrics: MetricStore
+        self.ledger: Ledger
+        if past is not None:
+            self.metrics, self.ledger = past.metrics, past.ledger
+        else:
+            self.metrics, self.ledger = open_stores(self.project, self.root / STATE_FOLDER)
+        self.archive = Archive(self.root / STATE_FOLDER / ARCHIVE_FOLDER)
 
     # ------------------------------------------------------------------ data in
     def ingest(
         self, as_of: str | date | datetime | None = None, *, progress: Callable[[str], None] = _quiet
     ) -> tuple[IngestReport, ...]:
-        """Read every source of the project and add what is new; all sources are read before anything is written.
+        """Read every source of the project and add what is new.
+
+        Files are read before anything is written, up to some millions of rows; what is larger is read and stored in
+        one pass, all or nothing for each source. A server that does not answer does not keep the others from being
+        stored: its failure is in its report.
 
         Parameters
         ----------
@@ -150,23 +179,12 @@ class Workspace:
         Raises
         ------
         InputError
-            For the first thing wrong in a file; nothing is written then.
+            For the first thing wrong in a file; nothing of that source is written then.
         """
-        known = sorted(self.catalogue.services)
-        before = None if as_of is None else self.instant(as_of).replace(tzinfo=None)
-        batches = []
-        for spec in self.project.sources:
-            progress(f"reading {spec.name}")
-            rows, cleaned = open_source(spec, self.root, self.project.metrics).read()
-            check_services(rows, known, spec.path)
-            if before is not None:
-                rows = rows[rows["at"] < before]
-            batches.append((spec.name, rows, cleaned))
-        reports = []
-        for name, rows, cleaned in batches:
-            progress(f"storing {name}")
-            reports.append(self.metrics.append(rows, source=name, cleaned=cleaned))
-        return tuple(reports)
+        from forecasting.workspace.ingest import ingest_sources
+
+        before = None if as_of is None else self.instant(as_of)
+        return ingest_sources(self, before=before, progress=progress)
 
     def instant(self, as_of: str | date | datetime | None) -> datetime:
         """Return the cut-off as a UTC instant.
@@ -194,24 +212,36 @@ class Workspace:
         return zoned.astimezone(UTC)
 
     def _end_of_data(self) -> datetime:
-        rows = self._rows(None)
-        last = rows.groupby("metric", observed=True)["at"].max()
-        ends: list[datetime] = [
-            stamp.to_pydatetime().replace(tzinfo=UTC) + self.project.metrics[str(name)].step
-            for name, stamp in last.items()
-            if str(name) in self.project.metrics
-        ]
+        from forecasting.workspace.delivery import freshness
+
+        self.need_rows()
+        ends = freshness(self, None).values()
+        if not ends:
+            raise InputError(
+                argument="as_of", came=None, allowed="a cut-off, where no stored metric is declared any more",
+                try_instead="--as-of with a date",
+            )  # fmt: skip
         return max(ends)
 
-    def _rows(self, until: datetime | None) -> pd.DataFrame:
-        if not self.metrics.path.exists():
+    def need_rows(self) -> None:
+        """Refuse to say anything where nothing was ingested."""
+        if self.position()[0] == 0:
             raise InputError(
                 argument="workspace",
                 came=f"{self.root} without any ingested row",
                 allowed="a workspace with data",
                 try_instead=f"forecasting ingest -w {self.root}",
             )
-        return self.metrics.read(until=until)
+
+    def _rows(self, until: datetime | None) -> pd.DataFrame:
+        self.need_rows()
+        return self.metrics.read(until=until, batch=self.position()[0])
+
+    def position(self) -> tuple[int, int]:
+        """Return the last batch of the metric store and the last row of the ledger that are read."""
+        if self._past is not None:
+            return self._past.batch, self._past.sequence
+        return self.metrics.head(), self.ledger.head()[0]
 
     def prepare(self, as_of: str | date | datetime | None = None) -> Prepared:
         """Lay out what is known before a cut-off; nothing at or after it is read.
@@ -224,6 +254,7 @@ class Workspace:
         from forecasting.workflows.prepare import prepare
 
         cut_off = self.instant(as_of)
+        batch, sequence = self.position()
         rows = self._rows(cut_off)
         if len(rows) and cut_off - rows["at"].max().to_pydatetime().replace(tzinfo=UTC) > _LONGEST_SILENCE:
             raise InputError(
@@ -232,9 +263,10 @@ class Workspace:
                 allowed=f"at most {_LONGEST_SILENCE.days} days after the last row, of {rows['at'].max():%Y-%m-%d}",
                 try_instead="ingest newer data, or an earlier --as-of",
             )
-        return prepare(
+        prepared = prepare(
             self.catalogue,
             rows,
+            tickets=self.metrics.read_tickets(batch=batch),
             organisation=self.project.organisation,
             currency=self.project.currency,
             zone=self.project.zone,
@@ -242,6 +274,7 @@ class Workspace:
             settings=self.settings,
             code_version=code_version(),
         )
+        return replace(prepared, manifest=replace(prepared.manifest, batch=batch, sequence=sequence))
 
     # ------------------------------------------------------------------ results
     def compute(
@@ -273,25 +306,149 @@ class Workspace:
 
         progress("reading")
         prepared = self.prepare(as_of)
-        return make_plan(
+        plan = make_plan(
             prepared,
             executor=JoblibLoky(self.settings.jobs),
             timer=time.process_time if timed else no_timer,
-            previous=self._previous(prepared.as_of),
+            previous=self._previous(prepared.as_of, prepared.manifest.sequence),
             depth=depth,
             progress=progress,
         )
+        progress("records")
+        return self._with_records(plan, prepared, full=depth == "full")
 
-    def _previous(self, as_of: datetime) -> dict[str, float]:
+    def _with_records(self, plan: Plan, prepared: Prepared, *, full: bool) -> Plan:
+        """Add what the ledger and the catalogue say beside the computed: ended agreements, restatements, credits."""
+        from forecasting.terms.plan import ObjectiveOutlook
+        from forecasting.workflows.delivered import delivered
+        from forecasting.workspace.records import known_restatements
+        from forecasting.workspace.runs import pending_of
+
+        shown = {(o.agreement.id, o.objective.name) for s in plan.services for o in s.objectives if o.agreement}
+        # What an agreement owed does not end with it: its last windows close, are restated and can be claimed later.
+        ended = replace(self.catalogue, objectives=(), agreements=tuple(
+            a for a in self.catalogue.agreements if not any((a.id, o.name) in shown for o in a.objectives)
+        ))  # fmt: skip
+        found = delivered(ended, prepared.history, as_of=plan.as_of) if ended.agreements else ()
+        plan = replace(
+            plan,
+            ended=tuple(
+                ObjectiveOutlook(
+                    agreement=d.agreement, objective=d.objective, attainments=d.attainments, risks=(), excuse=d.excuse
+                )
+                for d in found
+            ),
+        )
+        entries = self.ledger.entries("attainment", as_of=plan.as_of, until=plan.manifest.sequence)
+        restated = known_restatements(entries) + pending_of(self, plan).restatements
+        plan = replace(plan, restatements=tuple(r for r in restated if plan.as_of - r.as_of <= _LONGEST_SILENCE))
+        if not full:
+            return plan
+        from forecasting.workflows.delivered import credits_of
+
+        return replace(plan, credits=credits_of(plan.objectives(), as_of=plan.as_of), findings=self.audit(plan.as_of))
+
+    def delivered(
+        self,
+        as_of: str | date | datetime | None = None,
+        *,
+        services: Sequence[str] | None = None,
+        progress: Callable[[str], None] = _quiet,
+    ) -> tuple[Delivered, ...]:
+        """Return what was delivered in every window of every promise; services are read group by group.
+
+        Parameters
+        ----------
+        as_of : str, date, datetime or None
+            Cut-off, see `instant`.
+        services : sequence of str or None
+            None takes all.
+        progress : callable
+            Told the name of each step.
+
+        Raises
+        ------
+        InputError
+            For an unknown service, or where nothing was ingested.
+        """
+        from forecasting.workspace.delivery import read_delivered
+
+        return read_delivered(self, as_of, services=services, progress=progress)
+
+    def close(self, found: Sequence[Delivered], as_of: str | date | datetime | None = None, *, reason: str = "") -> int:
+        """Record the closed windows of what was delivered, and the credits they make due; return the rows added.
+
+        Parameters
+        ----------
+        found : sequence of Delivered
+            From `delivered` at the same cut-off.
+        as_of : str, date, datetime or None
+        reason : str
+            Why a final attainment changes, where one does.
+        """
+        from forecasting.workspace.runs import record_delivered
+
+        return record_delivered(self, found, as_of=self.instant(as_of), reason=reason)
+
+    def budgets(
+        self,
+        as_of: str | date | datetime | None = None,
+        *,
+        service: str | None = None,
+        progress: Callable[[str], None] = _quiet,
+    ) -> tuple[ErrorBudget, ...]:
+        """Return the error budget of every running window, with burn rates and the alerts that hold."""
+        from forecasting.workflows.delivered import budgets
+
+        found = self.delivered(as_of, services=None if service is None else (service,), progress=progress)
+        progress("budgets")
+        return budgets(self.catalogue, found, as_of=self.instant(as_of))
+
+    def credits(
+        self, as_of: str | date | datetime | None = None, *, progress: Callable[[str], None] = _quiet
+    ) -> tuple[tuple[CreditLine, ...], datetime]:
+        """Return the credits of every agreement's closed windows, and the instant they are seen from."""
+        from forecasting.workflows.delivered import credits_of
+
+        instant = self.instant(as_of)
+        found = self.delivered(as_of, progress=progress)
+        progress("credits")
+        return credits_of(found, as_of=instant), instant
+
+    def audit(self, as_of: str | date | datetime | None = None) -> tuple[CatalogueFinding, ...]:
+        """Return what the audit of the catalogue finds; without any data, what its text alone shows."""
+        from forecasting.service_levels.audit import audit
+        from forecasting.workspace.delivery import freshness
+
+        if self.position()[0] == 0:
+            now = SystemClock().now() if as_of is None else self.instant(as_of)
+            return audit(self.catalogue, as_of=now, freshness=None)
+        instant = self.instant(as_of)
+        return audit(self.catalogue, as_of=instant, freshness=freshness(self, instant))
+
+    def today(self, as_of: str | date | datetime | None = None) -> date:
+        """Return the local day of a cut-off in the project's zone; without data and cut-off, the day it is."""
+        if as_of is None and self.position()[0] == 0:
+            return SystemClock().now().astimezone(ZoneInfo(self.project.zone)).date()
+        return self.instant(as_of).astimezone(ZoneInfo(self.project.zone)).date()
+
+    def _restatements(self, plan: Plan) -> tuple[Restatement, ...]:
+        """Return the restatements of the last year: those in the ledger, and those this plan makes."""
+        from forecasting.workspace.records import known_restatements
+        from forecasting.workspace.runs import pending_of
+
+        entries = self.ledger.entries("attainment", as_of=plan.as_of, until=plan.manifest.sequence)
+        found = known_restatements(entries) + pending_of(self, plan).restatements
+        return tuple(r for r in found if plan.as_of - r.as_of <= _LONGEST_SILENCE)
+
+    def _previous(self, as_of: datetime, sequence: int) -> dict[str, float]:
         """Return P(breach) of the warnings that stood after the last run with an earlier cut-off."""
-        if not self.ledger.path.exists():
-            return {}
-        runs = [entry for entry in self.ledger.entries("run", as_of=as_of) if entry.as_of < as_of]
+        runs = [entry for entry in self.ledger.entries("run", as_of=as_of, until=sequence) if entry.as_of < as_of]
         if not runs:
             return {}
         last = max(runs, key=lambda entry: (entry.as_of, entry.sequence))
         found = {}
-        for entry in self.ledger.entries("warning", as_of=as_of):
+        for entry in self.ledger.entries("warning", as_of=as_of, until=sequence):
             probability = entry.payload.get("probability")
             if entry.as_of == last.as_of and isinstance(probability, float | int):
                 found[entry.key] = float(probability)
@@ -367,13 +524,20 @@ class Workspace:
         return answer
 
     def plan(
-        self, as_of: str | date | datetime | None = None, *, progress: Callable[[str], None] = _quiet
+        self,
+        as_of: str | date | datetime | None = None,
+        *,
+        reason: str = "",
+        progress: Callable[[str], None] = _quiet,
     ) -> PlanResult:
-        """Compute the plan, write it in every form, record it in the ledger and, if on, in MLflow."""
+        """Compute the plan, write it in every form, record it in the ledger and, if on, in MLflow.
+
+        `reason` is recorded where a final attainment changes.
+        """
         plan = self.compute(as_of, depth="full", progress=progress)
         progress("writing")
         files = self.write(plan)
-        self.record(plan)
+        self.record(plan, files, reason=reason)
         if self.mlflow:
             progress("model log")
             where = self.log(plan)
@@ -401,32 +565,20 @@ class Workspace:
             files["warnings"] = str(warnings)
         return files
 
-    def record(self, plan: Plan) -> int:
-        """Append what a plan says to the ledger; the same plan again adds nothing. Return the rows added."""
-        run, added = plan.manifest.run_id, 0
-        attainments = [
-            (_key(a.service, a.agreement, a.objective, a.period.label), _fields(a))
-            for s in plan.services
-            for o in s.objectives
-            for a in o.attainments
-            if a.final
-        ]
-        risks = [
-            (_key(r.service, r.agreement, r.objective, r.period.label), _risk(r))
-            for s in plan.services
-            for o in s.objectives
-            for r in o.risks
-        ]
-        for kind, rows in (
-            ("run", [(run, _fields(plan.manifest))]),
-            ("attainment", attainments),
-            ("risk", risks),
-            ("model_choice", [(_key(s.service.name), _fields(s.choice)) for s in plan.services if s.choice]),
-            ("proposal", [(p.id, _fields(p)) for p in plan.proposals]),
-            ("warning", [(w.id, _fields(w)) for w in plan.warnings]),
-        ):
-            added += self.ledger.record(kind, rows, as_of=plan.as_of, run_id=run)
-        return added
+    def record(self, plan: Plan, files: Mapping[str, str] | None = None, *, reason: str = "") -> int:
+        """Append what a plan says to the ledger; the same plan again adds nothing. Return the rows added.
+
+        Parameters
+        ----------
+        plan : Plan
+        files : mapping of str to str or None
+            Paths of the reports written, whose hashes go into the run's row.
+        reason : str
+            Why a final attainment changes, where it does.
+        """
+        from forecasting.workspace.runs import record_plan
+
+        return record_plan(self, plan, files or {}, reason=reason)
 
     def log(self, plan: Plan) -> str | None:
         """Log back-tests and chosen models of a plan to MLflow and return where."""
@@ -496,7 +648,7 @@ def _copy_inputs(origin: Path, target: Path, *, replace: bool) -> None:
             allowed=f"a folder with {PROJECT_FILE}",
             try_instead="examples/airports, or leave --from away for a template",
         )
-    project = load_project(origin / PROJECT_FILE, suffixes=tuple(SOURCES))
+    project = load_project(origin / PROJECT_FILE, suffixes=FILE_SUFFIXES)
     YamlFolder(origin / project.catalogue, project.metrics, currency=project.currency, name=project.name).load()
     inputs = [PROJECT_FILE, *(spec.path for spec in project.sources)]
     catalogue = origin / project.catalogue
@@ -542,23 +694,3 @@ def _unknown(what: str, came: object, known: list[str]) -> InputError:
         allowed=", ".join(known[:12]) + (" …" if len(known) > 12 else ""),
         try_instead=near[0] if near else "one of these",
     )
-
-
-def _key(*parts: str | None) -> str:
-    return "/".join(part or "-" for part in parts)
-
-
-def _fields(record: object) -> dict[str, object]:
-    """Return a frozen dataclass as plain JSON values."""
-    found = plain(record)
-    if not isinstance(found, dict):
-        raise ForecastingError(
-            argument="record", came=type(record).__name__, allowed="a dataclass", try_instead="a terms class"
-        )
-    return found
-
-
-def _risk(risk: BreachRisk) -> dict[str, object]:
-    """Return a risk without its paths, which the seed reproduces."""
-    kept = (f.name for f in fields(risk) if f.name not in {"attainment_paths", "cost_paths"})
-    return {name: plain(getattr(risk, name)) for name in kept}

@@ -22,10 +22,13 @@ BY_NUMBER = {s.number: s for s in SECTIONS}
 REASONS = {
     1: "because the plan covers no service",
     2: "because no agreement could be forecast",
+    3: "because no later data or correction changed one",
     4: "because no model was back-tested",
     7: "because the catalogue declares none",
     8: "because the catalogue declares none",
     10: "because the plan covers no service",
+    11: "because every promise has what a promise needs",
+    12: "because no agreement with credits has a closed window",
     13: "because too few closed windows could be replayed",
     16: "because too few closed windows could be replayed",
 }
@@ -37,7 +40,7 @@ def flat(blocks: tuple[Block, ...]) -> list[Block]:
 
 def test_the_table_is_in_order_and_each_file_carries_its_number() -> None:
     numbers = [s.number for s in SECTIONS]
-    assert numbers == [0, 1, 2, 4, 7, 8, 10, 13, 16]
+    assert numbers == [0, 1, 2, 3, 4, 7, 8, 10, 11, 12, 13, 16]
     for s in SECTIONS:
         assert type(s).__module__.rsplit(".", 1)[1].startswith(f"s{s.number:02d}_")
         assert s.title
@@ -106,3 +109,24 @@ def test_only_drivers_beyond_chance_are_printed_and_no_cause_is_claimed() -> Non
 def test_a_row_of_another_width_is_refused() -> None:
     with pytest.raises(ValueError, match="1 cells under 2 columns"):
         table("x", [Column(name="a"), Column(name="b")], [[Cell(text="1")]])
+
+
+def test_credits_are_printed_to_the_cent_with_the_last_day_to_claim() -> None:
+    text = markdown(build_document(make_plan(), [BY_NUMBER[12]]))
+    for words in ("USD 12,500.00", "USD 7,500.25", "2013-09-30", "may end sla-lga", "no claim is needed"):
+        assert words in text.replace("\\", "")
+    # What lapsed is told, and is not among what can be claimed.
+    claims = text.split("To claim, most urgent first", 1)[1].split("Every credit", 1)[0]
+    assert "2013-06-30" not in claims
+
+
+def test_a_restatement_shows_before_after_and_why() -> None:
+    text = markdown(build_document(make_plan(), [BY_NUMBER[3]])).replace("\\", "")
+    for words in ("80.04 %", "79.91 %", "met → breached", "late data: 31 rows", "1 changed the verdict"):
+        assert words in text
+
+
+def test_gaps_stand_before_hints() -> None:
+    text = markdown(build_document(make_plan(), [BY_NUMBER[11]])).replace("\\", "")
+    assert text.index("no agreement covers") < text.index("the target holds at any demand")
+    assert "1 gap: promises" in text

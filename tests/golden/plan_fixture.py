@@ -6,6 +6,7 @@ so the golden files change only when the reports do.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -13,15 +14,18 @@ import numpy as np
 
 from forecasting.early_warning.policy import build_warnings, warning_id
 from forecasting.terms.agreement import Agreement, AgreementKind, Credits, CreditTier
+from forecasting.terms.audit import CatalogueFinding
 from forecasting.terms.breach import AlarmScore, BreachRisk, Cause, ReliabilityBin, RiskScore
 from forecasting.terms.capacity import Requirement
 from forecasting.terms.catalogue import Service
+from forecasting.terms.credit import ClaimStatus, CreditLine
 from forecasting.terms.diagnosis import DriverRelation
 from forecasting.terms.errors import Excuse
 from forecasting.terms.forecast import BacktestScore, Forecast, ModelChoice
 from forecasting.terms.history import Metric, MetricKind, Series, SeriesQuality
 from forecasting.terms.plan import ObjectiveOutlook, Plan, PortfolioOutlook, RunManifest, ServiceOutlook
 from forecasting.terms.proposal import Option, Proposal
+from forecasting.terms.restatement import Restatement
 from forecasting.terms.service_level import (
     Attainment,
     AttainmentStatus,
@@ -393,6 +397,61 @@ def all_met(risks: list[BreachRisk]) -> float:
     return float(np.mean(np.all([r.attainment_paths >= float(r.target) for r in risks], axis=0)))
 
 
+def restatements() -> tuple[Restatement, ...]:
+    """Return a restatement that turned a verdict and one that did not, with hostile words."""
+    return (
+        Restatement(
+            service="lga", agreement="sla-lga", objective="lga-on-time", period="2013-07", version=2, as_of=AS_OF,
+            value_before=Decimal("0.8004"), value_after=Decimal("0.7991"), status_before="met",
+            status_after="breached", reason=f"{HOSTILE[0]}; late data: 31 rows of departed_within_15_min of lga",
+        ),
+        Restatement(
+            service="ewr-ua", agreement=None, objective="ewr-ua-on-time", period="2013-06", version=3, as_of=AS_OF,
+            value_before=None, value_after=Decimal("0.7612"), status_before="met", status_after="met",
+            reason="the objective was changed in the catalogue",
+        ),
+    )  # fmt: skip
+
+
+def findings() -> tuple[CatalogueFinding, ...]:
+    """Return a gap and a hint."""
+    return (
+        CatalogueFinding(
+            rule="service-without-agreement", severity="gap", subject="lobby",
+            message=f"no agreement covers {HOSTILE[2]}", evidence="0 agreements in force",
+            try_instead="add an Agreement document",
+        ),
+        CatalogueFinding(
+            rule="no-workload-limit", severity="hint", subject="sla-lga", message="the target holds at any demand",
+            evidence="workloadLimit is not agreed", try_instead="agree a workloadLimit",
+        ),
+    )  # fmt: skip
+
+
+def credit_lines() -> tuple[CreditLine, ...]:
+    """Return a credit that we owe, one that a supplier owes us and can still be claimed, one that lapsed, and none."""
+    common = CreditLine(
+        agreement="sla-lga", objective="lga-on-time", period=month(7), status=AttainmentStatus.BREACHED,
+        attainment=Decimal("0.7991"), fee=Decimal(250000), tier_below=Decimal("0.8"), share=Decimal("0.05"),
+        multiplier=Decimal(1), gross=Decimal("12500.00"), capped=Decimal("12500.00"), earned_back=Decimal("0.00"),
+        due=Decimal("12500.00"), low=Decimal("12500.00"), high=Decimal("12500.00"), claim=ClaimStatus.AUTOMATIC,
+        claim_by=None, paid_by="Airports", paid_to=HOSTILE[0], currency="USD", receivable=False,
+        termination_right=True, explanation="79.91 % is below 80 %: 5 % of USD 250,000.00 = USD 12,500.00",
+    )  # fmt: skip
+    claimable = replace(
+        common, agreement="uc-tower", receivable=True, claim=ClaimStatus.CLAIMABLE, claim_by=date(2013, 9, 30),
+        due=Decimal("7500.25"), low=Decimal("7500.25"), high=Decimal("7500.25"), termination_right=False,
+        period=month(8), paid_by="Tower", paid_to="Airports",
+    )  # fmt: skip
+    lapsed = replace(claimable, period=month(5), claim=ClaimStatus.LAPSED, claim_by=date(2013, 6, 30))
+    none = replace(
+        common, period=month(6), status=AttainmentStatus.MET, attainment=Decimal("0.81"), tier_below=None,
+        share=Decimal(0), gross=Decimal(0), capped=Decimal(0), due=Decimal(0), low=Decimal(0), high=Decimal(0),
+        claim=ClaimStatus.NONE, termination_right=False, explanation="81 % is not below 80 %: nothing is due",
+    )  # fmt: skip
+    return lapsed, none, common, claimable
+
+
 def make_plan(copies: int = 1) -> Plan:
     """Return the plan; `copies` repeats its services under other names, for measurements of size and time."""
     rng = np.random.default_rng(20130901)
@@ -513,6 +572,9 @@ def make_plan(copies: int = 1) -> Plan:
         assumptions=("No holiday schedule was given; school holidays are not in the forecast.",),
         data_first=date(2013, 1, 1),
         data_last=date(2013, 9, 10),
+        restatements=restatements(),
+        credits=credit_lines(),
+        findings=findings(),
     )
 
 

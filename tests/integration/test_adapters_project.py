@@ -1,8 +1,10 @@
 """The project file: what it says is read exactly, what cannot be used is named with its line."""
 
+# ruff: noqa: E501 - the tables of mistakes read best with one mistake a line
+
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -100,3 +102,94 @@ def test_anything_but_one_project_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_missing_project_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError, match="no such file"):
         load_project(tmp_path, suffixes=(".csv", ".parquet"))
+
+
+SERVERS = """\
+apiVersion: forecasting/v1
+kind: Project
+metadata: {name: shop}
+spec:
+  organisation: Shop
+  currency: EUR
+  catalogue: catalogue
+  mode: strict
+  storeUrlEnv: FORECASTING_STORE_URL
+  metrics:
+    requests: {kind: count, step: 1h}
+  sources:
+    - {name: desk, kind: tickets, path: tickets.csv, columns: {ticket: number, opened: opened_at, service: app}, zone: Europe/Berlin, corrections: restate}
+    - {name: db, kind: sql, urlEnv: METRICS_DB_URL, query: "SELECT service, metric, at, value FROM m WHERE at >= :since", layout: long, overlap: 2h, since: 2026-01-01T00:00:00+01:00}
+    - name: mon
+      kind: prometheus
+      url: "http://127.0.0.1:9090"
+      tokenEnv: PROM_TOKEN
+      since: 2026-01-01T00:00:00Z
+      queries:
+        - {metric: requests, query: "sum by (app) (increase(http_requests_total[1h]))", serviceLabel: app}
+        - {metric: requests, query: "sum(rate(x[1h]))", service: shop}
+    - {name: slo, kind: prometheus, urlEnv: PROM_URL, queries: catalogue}
+    - {name: om, kind: openmetrics, path: scrape.om}
+"""
+
+
+def test_every_kind_of_source_is_read(tmp_path: Path) -> None:
+    (tmp_path / "forecasting.yaml").write_text(SERVERS)
+    project = load_project(tmp_path, suffixes=(".csv", ".parquet"))
+    assert (project.mode, project.store_url_env) == ("strict", "FORECASTING_STORE_URL")
+    desk, db, mon, slo, om = project.sources
+    assert (desk.kind, desk.corrections, desk.zone) == ("tickets", "restate", "Europe/Berlin")
+    assert dict(desk.columns) == {"service": "app", "ticket": "number", "opened": "opened_at"}
+    assert (db.kind, db.url, db.url_env, db.overlap) == ("sql", "", "METRICS_DB_URL", timedelta(hours=2))
+    assert db.since == datetime(2025, 12, 31, 23, tzinfo=UTC)
+    assert db.query.startswith("SELECT")
+    assert (mon.url, mon.token_env, mon.overlap) == ("http://127.0.0.1:9090", "PROM_TOKEN", timedelta(hours=1))
+    assert [(q.metric, q.service, q.service_label) for q in mon.queries] == [
+        ("requests", "", "app"),
+        ("requests", "shop", ""),
+    ]
+    assert (slo.queries, slo.url_env) == ((), "PROM_URL")
+    assert (om.kind, om.path) == ("openmetrics", "scrape.om")
+
+
+SERVER_MISTAKES = [
+    ("mode: strict", "mode: stict", 8, "try: strict"),
+    ("storeUrlEnv: FORECASTING_STORE_URL", "storeUrlEnv: postgresql://u:hunter2@h/d", 9, "environment variable"),
+    ("storeUrlEnv: FORECASTING_STORE_URL", "storeUrl: postgresql://u:hunter2@h/d", 9, "try: storeUrlEnv"),
+    ("kind: tickets", "kind: ticket", 13, "try: tickets"),
+    ("path: tickets.csv", "path: tickets.xlsx", 13, "convert it to CSV"),
+    ("opened: opened_at", "openend: opened_at", 13, "try: opened"),
+    ("corrections: restate", "corrections: keep", 13, "refuse | restate"),
+    ("urlEnv: METRICS_DB_URL", 'url: "postgresql://app:hunter2@db.example.org/m"', 14, "put it into an environment variable"),
+    ("urlEnv: METRICS_DB_URL", 'url: "postgresql://db.example.org/m?user=app&password=hunter2"', 14, "put it into an environment variable"),
+    ("urlEnv: METRICS_DB_URL", "urlEnv: METRICS_DB_URL, url: 'sqlite:///m.db'", 14, "exactly one of url and urlEnv"),
+    ("urlEnv: METRICS_DB_URL, ", "", 14, "exactly one of url and urlEnv"),
+    ("urlEnv: METRICS_DB_URL", "url: just-a-word", 14, "a URL such as"),
+    ("SELECT service, metric", "DELETE service, metric", 14, "one SELECT"),
+    ("overlap: 2h", "overlap: two hours", 14, "a whole number and m"),
+    ("since: 2026-01-01T00:00:00+01:00", "since: 2026-01-01", 14, "an instant with its offset"),
+    ("overlap: 2h", "overlap: 2h, tokenEnv: T", 14, "belongs to kind prometheus"),
+    ('url: "http://127.0.0.1:9090"', 'url: "http://admin:hunter2@127.0.0.1:9090"', 17, "put it into an environment variable"),
+    ('url: "http://127.0.0.1:9090"', 'url: "http://127.0.0.1:9090/?token=hunter2"', 17, "put it into an environment variable"),
+    ('url: "http://127.0.0.1:9090"', 'url: "ftp://127.0.0.1"', 17, "try: http://127.0.0.1:9090"),
+    ("tokenEnv: PROM_TOKEN", "tokenEnv: eyJhbGciOi.hunter2", 18, "environment variable"),
+    ("serviceLabel: app}", "serviceLabel: app, service: shop}", 21, "exactly one of service and serviceLabel"),
+    ("- {metric: requests, query: \"sum(", "- {metric: request, query: \"sum(", 22, "try: requests"),
+    ("queries: catalogue", "queries: catalog", 23, "try: queries: catalogue"),
+    ("path: scrape.om", "path: ../scrape.om", 24, "inside the workspace"),
+    ("kind: openmetrics, path", "path", 24, "convert it to CSV"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("good", "bad", "line", "said"), SERVER_MISTAKES)
+def test_each_mistake_about_servers_is_named_and_no_secret_is_shown(
+    tmp_path: Path, good: str, bad: str, line: int, said: str
+) -> None:
+    assert good in SERVERS
+    (tmp_path / "forecasting.yaml").write_text(SERVERS.replace(good, bad, 1))
+    with pytest.raises(CatalogueError) as caught:
+        load_project(tmp_path, suffixes=(".csv", ".parquet"))
+    matching = [p for p in caught.value.problems if said in str(p)]
+    assert matching, str(caught.value)
+    assert (matching[0].file, matching[0].line) == ("forecasting.yaml", line), str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert all("hunter2" not in str(p.as_dict()) for p in caught.value.problems)

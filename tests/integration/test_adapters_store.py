@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import random
-import shutil
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import duckdb
@@ -26,7 +20,6 @@ from forecasting.adapters.store import DuckdbMetrics, SqliteLedger
 from forecasting.terms.errors import InputError, StoreError
 
 AS_OF = datetime(2027, 3, 1, tzinfo=UTC)
-BATCH = 50
 
 
 def make_rows(count: int = 100, first: int = 0, service: str = "shop") -> pd.DataFrame:
@@ -37,7 +30,7 @@ def make_rows(count: int = 100, first: int = 0, service: str = "shop") -> pd.Dat
 
 def test_rows_come_back_exactly_and_sorted_up_to_a_cut_off(tmp_path: Path) -> None:
     store, rows = DuckdbMetrics(tmp_path / "new" / "m.duckdb"), make_rows()
-    report = store.append(rows.sample(frac=1, random_state=1), source="a", cleaned={"empty cell": 3})
+    report = store.append([(rows.sample(frac=1, random_state=1), {"empty cell": 3})], source="a")
     assert (report.rows_read, report.rows_new, report.rows_known) == (100, 100, 0)
     assert report.sha256 == rows_sha256(rows)
     back = store.read()
@@ -55,12 +48,12 @@ def test_the_same_rows_again_in_any_order_or_part_change_nothing(tmp_path: Path)
     rng = np.random.default_rng(3)
     for _ in range(12):  # overlapping parts, shuffled
         part = rows.sample(n=int(rng.integers(5, 40)), random_state=int(rng.integers(1000)))
-        store.append(part, source="part", cleaned={})
-    store.append(rows, source="all", cleaned={})
+        store.append([(part, {})], source="part")
+    store.append([(rows, {})], source="all")
     before = (rows_sha256(store.read()), len(store.batches()))
     assert before[0] == rows_sha256(rows)
     for again in (rows, rows[::-1], rows.iloc[10:20]):
-        report = store.append(again, source="again", cleaned={})
+        report = store.append([(again, {})], source="again")
         assert (report.rows_new, report.rows_known) == (0, len(again))
     assert (rows_sha256(store.read()), len(store.batches())) == before
     assert store.verify() == ()
@@ -68,23 +61,23 @@ def test_the_same_rows_again_in_any_order_or_part_change_nothing(tmp_path: Path)
 
 def test_another_value_is_refused_and_nothing_of_the_batch_is_written(tmp_path: Path) -> None:
     store, rows = DuckdbMetrics(tmp_path / "m.duckdb"), make_rows(10)
-    store.append(rows, source="a", cleaned={})
+    store.append([(rows, {})], source="a")
     changed = make_rows(20).assign(value=lambda f: f["value"].where(f.index != 7, -1.0))
     changed.index = pd.Index(changed.index + 2, name="line")
     with pytest.raises(InputError) as caught:
-        store.append(changed, source="b.csv", cleaned={})
+        store.append([(changed, {})], source="b.csv")
     assert "shop orders 2027-01-01T07:00:00Z: stored 10.5, now -1 (line 9)" in str(caught.value)
     assert rows_sha256(store.read()) == rows_sha256(rows)
-    assert store.append(make_rows(20), source="b.csv", cleaned={}).rows_new == 10
+    assert store.append([(make_rows(20), {})], source="b.csv").rows_new == 10
 
 
 def test_missing_values_are_not_kept_and_a_later_value_fills_the_gap(tmp_path: Path) -> None:
     store, rows = DuckdbMetrics(tmp_path / "m.duckdb"), make_rows(10)
     gap = rows.assign(value=rows["value"].where(rows.index != 4))
-    report = store.append(gap, source="a", cleaned={"empty cell": 1})
+    report = store.append([(gap, {"empty cell": 1})], source="a")
     assert (report.rows_read, report.rows_new, report.rows_known) == (10, 9, 0)
-    assert store.append(rows, source="b", cleaned={}).rows_new == 1
-    assert store.append(gap, source="c", cleaned={}).rows_new == 0
+    assert store.append([(rows, {})], source="b").rows_new == 1
+    assert store.append([(gap, {})], source="c").rows_new == 0
     assert rows_sha256(store.read()) == rows_sha256(rows)
 
 
@@ -101,15 +94,16 @@ def test_missing_values_are_not_kept_and_a_later_value_fills_the_gap(tmp_path: P
 def test_rows_that_are_not_canonical_are_refused(tmp_path: Path, change: object) -> None:
     store = DuckdbMetrics(tmp_path / "m.duckdb")
     with pytest.raises(InputError):
-        store.append(change(make_rows(3)), source="a", cleaned={})  # type: ignore[operator]
-    assert list(tmp_path.iterdir()) == []
+        store.append([(change(make_rows(3)), {})], source="a")  # type: ignore[operator]
+    assert not store.path.exists()
+    assert store.head() == 0
 
 
 def test_names_are_data_and_never_sql(tmp_path: Path) -> None:
     names = ["'; DROP TABLE metric_row; --", '"', "NA", "007", "=1", "ü\u202e", "a" * 200]
     rows = pd.concat([make_rows(1, service=name) for name in names], ignore_index=True)
     store = DuckdbMetrics(tmp_path / "m.duckdb")
-    store.append(rows, source="'; DROP TABLE batch; --", cleaned={"'": 1})
+    store.append([(rows, {"'": 1})], source="'; DROP TABLE batch; --")
     assert sorted(store.read()["service"]) == sorted(names)
     assert store.verify() == ()
 
@@ -124,17 +118,20 @@ def change_store(path: Path, *statements: str) -> None:
     ("statement", "said"),
     [
         ("UPDATE metric_row SET value = value + 1 WHERE value = 15", "batch 1"),
-        ("UPDATE metric_row SET service = 'shoq' WHERE value = 15", "batch 1"),
+        ("UPDATE series SET service = 'shoq'", "batch 1"),
+        ("UPDATE metric_row SET series = 1 WHERE value = 15", "not listed"),
+        ("DELETE FROM series", "not listed"),
+        ("UPDATE metric_row SET \"at\" = \"at\" + INTERVAL 1 SECOND WHERE value = 15", "batch 1"),
         ("DELETE FROM metric_row WHERE value = 15", "19 rows, 20 were written"),
         ("DELETE FROM batch WHERE id = 1", "without an entry"),
         ("INSERT INTO metric_row SELECT * FROM metric_row LIMIT 1", "21 rows"),
-        ("INSERT INTO metric_row SELECT service, metric, \"at\", value, 2 FROM metric_row LIMIT 1", "has one already"),
+        ("INSERT INTO metric_row SELECT series, \"at\", value, 2 FROM metric_row LIMIT 1", "has one already"),
     ],
 )  # fmt: skip
 def test_verify_finds_what_was_changed_behind_its_back(tmp_path: Path, statement: str, said: str) -> None:
     store = DuckdbMetrics(tmp_path / "m.duckdb")
-    store.append(make_rows(20), source="a", cleaned={})
-    store.append(make_rows(20, first=20), source="b", cleaned={})
+    store.append([(make_rows(20), {})], source="a")
+    store.append([(make_rows(20, first=20), {})], source="b")
     change_store(store.path, statement)
     assert said in " | ".join(store.verify())
 
@@ -150,7 +147,7 @@ def test_missing_foreign_and_damaged_stores_are_named(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match=f"{name}.duckdb"):
             DuckdbMetrics(tmp_path / f"{name}.duckdb").read()
         with pytest.raises(StoreError):
-            DuckdbMetrics(tmp_path / f"{name}.duckdb").append(make_rows(1), source="a", cleaned={})
+            DuckdbMetrics(tmp_path / f"{name}.duckdb").append([(make_rows(1), {})], source="a")
     with sqlite3.connect(tmp_path / "foreign.db") as connection:
         connection.execute("CREATE TABLE x (a INTEGER)")
     (tmp_path / "text.db").write_text("not a database " * 500)
@@ -237,116 +234,12 @@ def test_a_second_writer_waits_is_told_who_and_takes_over_from_the_dead(tmp_path
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(StoreError, match=f"in use by process {holder.pid}"):
-            DuckdbMetrics(path, wait_seconds=0.2).append(make_rows(1), source="a", cleaned={})
+            DuckdbMetrics(path, wait_seconds=0.2).append([(make_rows(1), {})], source="a")
         with pytest.raises(StoreError, match=f"in use by process {holder.pid}"), store_lock(path, wait_seconds=0.1):
             pass
     finally:
         holder.kill()
         holder.wait()
     began = time.monotonic()
-    DuckdbMetrics(path).append(make_rows(1), source="a", cleaned={})
+    DuckdbMetrics(path).append([(make_rows(1), {})], source="a")
     assert time.monotonic() - began < 1
-
-
-# One server process imports the libraries; every writer is forked from it within milliseconds.
-WRITERS = multiprocessing.get_context("forkserver")
-WRITERS.set_forkserver_preload(
-    ["pandas", "pyarrow", "duckdb", "sqlalchemy.dialects.sqlite", "forecasting.adapters.store"]
-)
-
-
-def write_batches(folder: Path, name: str, numbers: range, acknowledge: Connection) -> None:
-    store, ledger = DuckdbMetrics(folder / "m.duckdb"), SqliteLedger(folder / "l.db")
-    for batch in numbers:
-        rows = make_rows(BATCH, first=batch * BATCH, service=name).assign(value=float(batch))
-        store.append(rows, source=name, cleaned={})
-        entries = [(f"{name}-{batch}-{i}", {"batch": batch}) for i in range(BATCH)]
-        ledger.record("run", entries, as_of=AS_OF, run_id="r")
-        acknowledge.send(batch)
-
-
-def start_writer(folder: Path, name: str, numbers: range) -> tuple[BaseProcess, Connection]:
-    ours, theirs = WRITERS.Pipe(duplex=False)
-    writer = WRITERS.Process(target=write_batches, args=(folder, name, numbers, theirs), daemon=True)
-    writer.start()
-    theirs.close()
-    return writer, ours
-
-
-def acknowledged_until_the_end(ours: Connection) -> Iterator[int]:
-    try:
-        while True:
-            yield ours.recv()
-    except EOFError:
-        return
-
-
-def kill_at_random(folder: Path, kills: int, seed: int) -> None:
-    """Kill writers at random moments: what was acknowledged is there, and only whole batches are."""
-    rng, acknowledged = random.Random(seed), set[int]()
-    store, ledger = DuckdbMetrics(folder / "m.duckdb"), SqliteLedger(folder / "l.db")
-    for _ in range(kills):
-        first = max(acknowledged, default=-1) + 1
-        writer, ours = start_writer(folder, "w", range(first, first + 10_000))
-        acknowledged.add(ours.recv())  # the first batch is committed: kill while it works on the next ones
-        time.sleep(rng.uniform(0, 0.08))
-        writer.kill()
-        acknowledged.update(acknowledged_until_the_end(ours))
-        writer.join()
-        found = store.read().groupby("value").size()
-        assert set(found) == {BATCH}
-        assert acknowledged <= {int(value) for value in found.index}
-        kept = pd.Series([entry.payload["batch"] for entry in ledger.entries("run")]).value_counts()
-        assert set(kept) == {BATCH}
-        assert acknowledged <= set(kept.index)
-    assert len(acknowledged) >= kills
-    assert store.verify() == ()
-    assert ledger.verify() == ()
-
-
-def test_kill_9_loses_no_acknowledged_row_and_leaves_no_half_batch(tmp_path: Path) -> None:
-    kill_at_random(tmp_path, kills=20, seed=11)
-
-
-@pytest.mark.nightly
-def test_kill_9_two_hundred_times(tmp_path: Path) -> None:
-    kill_at_random(tmp_path, kills=200, seed=12)
-
-
-def test_writers_at_the_same_time_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
-    writers = [start_writer(tmp_path, f"w{i}", range(6)) for i in range(3)]
-    store = DuckdbMetrics(tmp_path / "m.duckdb")
-    while any(writer.is_alive() for writer, _ in writers):
-        if store.path.exists():
-            try:
-                sizes = store.read().groupby(["service", "value"]).size()
-            except StoreError as error:
-                assert "an empty store" in str(error)  # noqa: PT017 - the very first transaction is under way
-            else:
-                assert set(sizes) <= {BATCH}
-        time.sleep(0.02)
-    assert [writer.exitcode for writer, _ in writers] == [0, 0, 0]
-    assert len(store.read()) == 3 * 6 * BATCH
-    ledger = SqliteLedger(tmp_path / "l.db")
-    assert [entry.sequence for entry in ledger.entries()] == list(range(1, 3 * 6 * BATCH + 1))
-    assert store.verify() == ()
-    assert ledger.verify() == ()
-
-
-def test_a_bit_flip_never_gives_other_data_unnoticed(tmp_path: Path) -> None:
-    store = DuckdbMetrics(tmp_path / "m.duckdb")
-    store.append(make_rows(3000), source="a", cleaned={})
-    expected, data, rng = rows_sha256(store.read()), store.path.read_bytes(), random.Random(5)
-    for _ in range(25):
-        damaged = bytearray(data)
-        damaged[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-        copy = tmp_path / "copy.duckdb"
-        shutil.rmtree(copy, ignore_errors=True)
-        copy.write_bytes(damaged)
-        flipped = DuckdbMetrics(copy)
-        try:
-            same = rows_sha256(flipped.read()) == expected
-            damages = flipped.verify()
-        except StoreError:
-            continue
-        assert same or damages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,6 +140,8 @@ def test_missing_numbers_are_missing_with_a_reason_and_never_zero(text: str, fre
     report = answer.document["data"][0]
     assert sum(report["cleaned"].values()) == 1
     assert report["rows_new"] == report["rows_read"] - 1
+    assert "unchanged since the last ingest" in run("ingest", "-w", fresh).out
+    shutil.rmtree(fresh / ".forecasting")
     assert "made missing: 1 " in run("ingest", "-w", fresh).out
 
     from forecasting import Workspace

@@ -111,7 +111,25 @@ def test_tables_print_names_as_they_are(planned: Path) -> None:
     assert MARKUP in answer.out, "a name is no markup"
 
 
-@pytest.mark.parametrize("name", [SCRIPT, FORMULA, CLIMB, "a\0b", "-w", "x" * 64, "Ünïcode", " "])
+@pytest.mark.parametrize("name", [SCRIPT, FORMULA, CLIMB, "-w", "x" * 64, "Ünïcode"])
+def test_a_hostile_identity_is_read_under_a_safe_name_with_a_note(name: str, fresh: Path) -> None:
+    path = fresh / "catalogue" / "services.yaml"
+    path.write_text(path.read_text().replace("  name: lga\n", f"  name: {json.dumps(name)}\n", 1))
+    answer = run("ingest", "-w", fresh)
+    assert answer.code == 0, answer.err
+    assert "notes on the catalogue" in answer.err
+    notes = run("catalogue", "check", "-w", fresh, "--json").document["data"]["notices"]
+    assert any(n["rule"] == "name-not-rfc1123" and n["file"].endswith("services.yaml") for n in notes), notes
+    services = quick(fresh).catalogue.services
+    assert all(re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", service) for service in services)
+    # By the reference rules alone it is refused, and nothing is stored.
+    strict = run("catalogue", "check", "-w", fresh, "--strict")
+    assert strict.code == 2
+    assert "services.yaml" in strict.err
+    assert not list(fresh.parent.glob("climb*"))
+
+
+@pytest.mark.parametrize("name", ["a\0b", " "])
 def test_a_hostile_identity_is_refused(name: str, fresh: Path) -> None:
     path = fresh / "catalogue" / "services.yaml"
     path.write_text(path.read_text().replace("  name: lga\n", f"  name: {json.dumps(name)}\n", 1))

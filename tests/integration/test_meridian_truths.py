@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecasting import Plan
+    from forecasting.terms.audit import CatalogueFinding
     from forecasting.terms.capacity import Requirement
     from forecasting.terms.forecast import Forecast
     from forecasting.terms.history import History
@@ -51,6 +54,8 @@ class Found:
     history: History
     nights: Forecast
     """Minutes of the nightly load, 540 days ahead, as the batch window is assessed with."""
+    gaps: tuple[CatalogueFinding, ...]
+    """What the audit of the catalogue finds, hints left out."""
 
     def need(self, resource: str) -> Requirement:
         return next(r for r in self.plan.requirements if r.resource == resource)
@@ -97,6 +102,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
         past={o.agreement.id: o.attainments for s in past.services for o in s.objectives if o.agreement is not None},
         history=prepared.history,
         nights=nights,
+        gaps=tuple(one for one in space.audit(AS_OF) if one.severity == "gap"),
     )
 
 
@@ -253,6 +259,19 @@ def month(found: Found, service: str, agreement: str, period: str) -> float:
     return p_miss(found, service, agreement, period)
 
 
+def gap(found: Found, rule: str) -> CatalogueFinding:
+    """The one finding of a rule of the audit."""
+    (one,) = [finding for finding in found.gaps if finding.rule == rule]
+    return one
+
+
+def share(text: str, before: str) -> float:
+    """The percentage that stands before the words, as a share."""
+    found = re.search(rf"([0-9.]+) % {before}", text)
+    assert found is not None, (text, before)
+    return float(Decimal(found.group(1)) / 100)
+
+
 OBJECTIVES = {
     "sla-payments-api": "payments-api", "uc-psp": "payments-api", "sla-product-search": "product-search",
     "sla-email": "email", "uc-email-supplier": "email", "sla-vdi": "vdi", "uc-cdn": "cdn",
@@ -291,6 +310,11 @@ CHECKS: dict[str, Check] = {
     "T6 sessions_p95_of_daily_peaks_seed_7": lambda f: 90 * f.need("vdi-hosts").use_now,
     "T6 usable_sessions": lambda f: 90 * float(f.need("vdi-hosts").usable_units),
     "T6 probability_exhausted_base": lambda f: f.need("vdi-hosts").probability_exhausted,
+    "T7 promise": lambda f: share(gap(f, "target-needs-redundancy").message, "only if"),
+    "T7 product_one_circuit": lambda f: share(gap(f, "target-needs-redundancy").evidence, "where each group"),
+    "T7 product_pair": lambda f: share(gap(f, "target-needs-redundancy").evidence, "as declared"),
+    "T8 promise": lambda f: share(gap(f, "target-above-weakest-link").evidence, ">"),
+    "T8 supplier": lambda f: share(gap(f, "target-above-weakest-link").evidence, "of uc-email-supplier"),
     "T9 tb_per_month_now": lambda f: f.need("cdn-commit").use_now,
     "T9 growth_per_month": lambda f: growth(f, "cdn-commit", factor=True),
     "T9 months_to_900": lambda f: months(reached(f, "cdn-commit", "p50")),
@@ -309,9 +333,13 @@ CHECKS: dict[str, Check] = {
     "T11 lowest_month_seed_7": lambda f: min(sap_months(f)),
     "T11 highest_month_seed_7": lambda f: max(sap_months(f)),
     "T11 months_met_seed_7": lambda f: sum(v >= 0.998 for v in sap_months(f)),
+    "T12 services_without_agreement": lambda f: gap(f, "service-without-agreement").subject,
     "T13 stale_days": lambda f: int(stale(f)["stale_slices"]),
     "T13 last_sample": last_sample,
     "T13 stale_metric": lambda f: str(stale(f)["metric"]),
+    "T14 expires": lambda f: date.fromisoformat(gap(f, "agreement-expiring").message.split()[3]),
+    "T14 agreement_that_expires": lambda f: gap(f, "agreement-expiring").subject,
+    "T14 slas_without_ola_or_uc": lambda f: gap(f, "sla-without-underpinning").subject,
     "Q1 p_miss_worst_of_four_months": lambda f: p_miss(f, "kubernetes-platform", "ola-kubernetes-platform"),
     "Q1 p_miss_slo_worst_of_four_months": lambda f: p_miss(f, "kubernetes-platform", None),
     "Q1 warnings": lambda f: warnings(f, "kubernetes-platform"),

@@ -117,6 +117,9 @@ def test_a_metric_store_whose_value_was_changed(workspace: Path) -> None:
     import duckdb
 
     with duckdb.connect(str(workspace / ".forecasting" / "metrics.duckdb")) as database:
-        database.execute("UPDATE metric_row SET value = value + 1 WHERE service = 'lga' AND \"at\" < '2013-01-02'")
+        database.execute(
+            "UPDATE metric_row SET value = value + 1 WHERE \"at\" < '2013-01-02'"
+            " AND series IN (SELECT series FROM series WHERE service = 'lga')"
+        )
     found = looked_at(workspace)
     assert "batch 1 (flights)" in found["metric store"]["detail"]

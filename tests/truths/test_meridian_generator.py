@@ -397,7 +397,9 @@ def test_every_reference_of_the_catalogue_resolves(
             assert len(steps) == 1, where
         if kind == "Agreement":
             assert spec["customer"] in names["Customer"], where
-            assert set(spec.get("reliesOn", [])) <= set(names["Agreement"]), where
+            links = [link if isinstance(link, str) else link["agreements"] for link in spec.get("reliesOn", [])]
+            named = {key for link in links for key in ([link] if isinstance(link, str) else link)}
+            assert named <= set(names["Agreement"]), where
             assert spec["priceDate"] == date(2026, 11, 1), where
     with_slo = {d["spec"]["service"] for d in catalogue if d["kind"] == "SLO"}
     with_driver = {d["spec"]["service"] for d in catalogue if d["kind"] == "DemandDriver"}

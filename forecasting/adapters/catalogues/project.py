@@ -7,18 +7,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, cast
 
-from forecasting.adapters._fields import Fields, listed, nearest
-from forecasting.adapters._input_file import inside, read_stable
+from forecasting.adapters._fields import Fields
+from forecasting.adapters._input_file import read_stable
+from forecasting.adapters._source_parts import read_env, read_path, read_sources
 from forecasting.adapters._strict_yaml import MAX_BYTES, decode_yaml, parse_yaml
 from forecasting.terms.errors import CatalogueError, ForecastingError, InputError
 from forecasting.terms.history import Metric, MetricKind
-from forecasting.terms.project import Project, SourceSpec
+from forecasting.terms.project import Project
 
 FILE_NAME = "forecasting.yaml"
 
 _METRIC = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,119}")
 _DAY = timedelta(days=1)
-_COLUMNS = {"long": ("service", "metric", "at", "value"), "wide": ("service", "at")}
+PROJECT_FIELDS = ("organisation", "currency", "zone", "catalogue", "mode", "storeUrlEnv", "metrics", "sources")
 
 
 def load_project(path: Path, *, suffixes: tuple[str, ...] | None = None) -> Project:
@@ -90,8 +91,7 @@ def load_project(path: Path, *, suffixes: tuple[str, ...] | None = None) -> Proj
 def _project(top: Fields, root: Path, suffixes: tuple[str, ...] | None) -> Project:
     """Read metadata and spec."""
     metadata = top.mapping("metadata", ["name", "displayName", "labels"], required=True)
-    known = ["organisation", "currency", "zone", "catalogue", "metrics", "sources"]
-    spec = top.mapping("spec", known, required=True)
+    spec = top.mapping("spec", PROJECT_FIELDS, required=True)
     name = metadata.name("name") if metadata else ""
     if spec is None:
         return Project(name=name, organisation="", catalogue="", metrics={}, sources=())
@@ -102,11 +102,13 @@ def _project(top: Fields, root: Path, suffixes: tuple[str, ...] | None) -> Proje
     return Project(
         name=name,
         organisation=spec.text("organisation", longest=200) or name,
-        catalogue=_path(spec, "catalogue", root),
+        catalogue=read_path(spec, "catalogue", root),
         metrics=metrics,
-        sources=_sources(spec, root, metrics, suffixes),
+        sources=read_sources(spec, root, metrics, suffixes),
         currency=currency,
         zone=spec.zone("zone"),
+        mode=cast(Literal["lenient", "strict"], spec.choice("mode", ["lenient", "strict"], default="lenient")),
+        store_url_env=read_env(spec, "storeUrlEnv"),
     )
 
 
@@ -137,62 +139,3 @@ def _metrics(spec: Fields) -> dict[str, Metric]:
             description=fields.text("description"),
         )
     return metrics
-
-
-def _sources(
-    spec: Fields, root: Path, metrics: dict[str, Metric], suffixes: tuple[str, ...] | None
-) -> tuple[SourceSpec, ...]:
-    """Read where the rows are."""
-    known = ["name", "path", "layout", "columns", "metrics", "zone", "duplicates"]
-    sources: dict[str, SourceSpec] = {}
-    for fields in spec.mappings("sources", known, required=True):
-        name, path = fields.name("name"), _path(fields, "path", root)
-        if path and suffixes is not None and not path.endswith(suffixes):
-            fields.note("path", path, "a file ending in " + " or ".join(suffixes), "convert it to CSV or Parquet")
-        layout = fields.choice("layout", ["long", "wide"], default="long") or "long"
-        wanted = fields.words("metrics", required=layout == "wide")
-        for metric, line in wanted:
-            if metric not in metrics:
-                allowed = f"a metric declared under spec.metrics ({listed(metrics)})"
-                fields.note("metrics", metric, allowed, nearest(metric, metrics) or f"declare {metric}", line)
-        if name in sources:
-            fields.note("name", name, "a name used once", f"{name}-2")
-        sources[name] = SourceSpec(
-            name=name,
-            path=path,
-            layout=cast(Literal["long", "wide"], layout),
-            columns=_columns(fields, layout),
-            metrics=tuple(metric for metric, _ in wanted),
-            zone=fields.zone("zone"),
-            duplicates=cast(
-                Literal["refuse", "last", "mean", "max"],
-                fields.choice("duplicates", ["refuse", "last", "mean", "max"], default="refuse") or "refuse",
-            ),
-        )
-    return tuple(sources.values())
-
-
-def _columns(fields: Fields, layout: str) -> dict[str, str]:
-    """Read the file's names of our columns."""
-    ours = _COLUMNS[layout]
-    table = fields.mapping("columns", ours)
-    if table is None:
-        return {}
-    named = {column: table.text(column, required=True) for column in ours if column in table.node.fields}
-    for column, theirs in named.items():
-        if list(named.values()).count(theirs) > 1:
-            table.note(column, theirs, "a different column of the file for each of ours", "correct the names")
-            break
-    return named
-
-
-def _path(fields: Fields, key: str, root: Path) -> str:
-    """Read a path that must stay inside the workspace."""
-    text = fields.text(key, required=True, longest=500)
-    if text.strip():
-        try:
-            inside(root, text, argument=f"{fields.path}.{key}", file=fields.file, line=fields.line(key))
-        except InputError as problem:
-            fields.problems.append(problem)
-            return ""
-    return text

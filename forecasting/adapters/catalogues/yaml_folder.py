@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from forecasting.adapters._catalogue_checks import find_cycle, reference_problems
-from forecasting.adapters._catalogue_documents import READERS, UNSUPPORTED_KINDS, Reader
+from forecasting.adapters._catalogue_checks import agreement_problems, find_cycle, reference_problems
+from forecasting.adapters._catalogue_documents import READERS, Reader
 from forecasting.adapters._catalogue_draft import Draft
 from forecasting.adapters._fields import Fields, listed, nearest
 from forecasting.adapters._input_file import inside, read_stable
-from forecasting.adapters._strict_yaml import MAX_BYTES, Node, decode_yaml, parse_yaml
-from forecasting.terms.catalogue import Catalogue
+from forecasting.adapters._strict_yaml import MAX_BYTES, Node, decode_yaml, json_as_yaml, parse_yaml
+from forecasting.adapters.openslo import VERSIONS, prepare, repeated_names, unused_indicators
+from forecasting.terms.catalogue import Catalogue, Notice
 from forecasting.terms.errors import CatalogueError, ForecastingError, InputError
 from forecasting.terms.history import Metric
 
-_SHARED_NAMES = {"SLO": "SLO", "Agreement": "agreement", "Service": "service", "Customer": "customer"}
+_SHARED_NAMES = {
+    "SLO": "SLO",
+    "Agreement": "agreement",
+    "Service": "service",
+    "Customer": "customer",
+    "Calendar": "calendar",
+}
+_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 @dataclass(kw_only=True)
@@ -35,18 +43,24 @@ class _Document:
 
 
 class YamlFolder:
-    """Catalogue source: every ``*.yaml`` and ``*.yml`` file below a folder.
+    """Catalogue source: every ``*.yaml``, ``*.yml`` and ``*.json`` file below a folder.
+
+    A file holds one document, several, or a list of them; what OpenSLO documents are read like is told in
+    `forecasting.adapters.openslo`.
 
     Parameters
     ----------
     folder : Path
-        The folder.
-    metrics : mapping
-        The project's metrics by name; no other may be used.
+        The folder, or one file.
+    metrics : mapping or None
+        The project's metrics by name; no other may be used. None = documents without a project: any name may be used.
     currency : str or None
         The project's currency; amounts in another one are refused.
     name : str
         Name of the catalogue; the folder's own where empty.
+    strict : bool
+        Whether OpenSLO documents must keep the reference rules; otherwise breaches that can be read in one sensible way
+        are `Catalogue.notices`.
 
     Examples
     --------
@@ -59,10 +73,17 @@ class YamlFolder:
     """
 
     def __init__(
-        self, folder: Path, metrics: Mapping[str, Metric], *, currency: str | None = None, name: str = ""
+        self,
+        folder: Path,
+        metrics: Mapping[str, Metric] | None,
+        *,
+        currency: str | None = None,
+        name: str = "",
+        strict: bool = False,
     ) -> None:
-        self.folder, self.metrics, self.currency = folder, metrics, currency
-        self.name = name or folder.name
+        self.folder, self.metrics, self.currency = folder, metrics or {}, currency
+        self.any_metric = metrics is None
+        self.name, self.strict = name or folder.name, strict
 
     def load(self) -> Catalogue:
         """Return the catalogue.
@@ -72,24 +93,34 @@ class YamlFolder:
         CatalogueError
             With every problem found in any file, in the order of the files.
         """
-        draft = Draft(metrics=self.metrics, currency=self.currency)
+        draft = Draft(metrics=self.metrics, currency=self.currency, strict=self.strict)
         contents = self._read(draft.problems)
         documents = [
-            found
+            document
             for file, nodes in contents
             for node in nodes
-            if (found := _identify(node, file, draft.problems)) is not None
+            for one in (node.items if node.kind == "list" else [node])
+            for document in _identify(one, file, draft)
         ]
-        declared = _declared(documents)
+        declared = _declared(documents, draft)
         for api_kind in READERS:
             for document in documents:
                 if document.kind == api_kind[1]:
                     document.reader(draft, document.name, document.display, document.metadata, document.top)
-        known = {**declared, "metric": set(self.metrics)}
+        unused_indicators(draft)
+        known: dict[str, Collection[str]] = {
+            **declared,
+            "service": declared["service"] | set(draft.services),
+            "metric": set(self.metrics) | set(draft.outside_metrics) | self._undeclared(draft),
+            "alert policy": set(draft.alert_policies) | {n for k, n in draft.damaged if k == "AlertPolicy"},
+        }
         draft.problems += reference_problems(draft.references, known)
+        draft.problems += _left_out(draft)
+        draft.problems += _repeated(draft, documents)
         draft.problems += _cycles(draft, documents)
+        draft.problems += agreement_problems(draft)
+        order = {file: index for index, (file, _) in enumerate(contents)}
         if draft.problems:
-            order = {file: index for index, (file, _) in enumerate(contents)}
             draft.problems.sort(key=lambda p: (order.get(p.file or "", -1), p.line or 0))
             raise CatalogueError.of(draft.problems)
         plain = [[file, [node.plain() for node in nodes]] for file, nodes in contents]
@@ -97,7 +128,7 @@ class YamlFolder:
         return Catalogue(
             name=self.name,
             services=draft.services,
-            metrics=dict(self.metrics),
+            metrics={**draft.outside_metrics, **self.metrics},
             objectives=tuple(objective for group in draft.objectives.values() for objective in group),
             agreements=tuple(draft.agreements.values()),
             resources=tuple(draft.resources.values()),
@@ -105,25 +136,43 @@ class YamlFolder:
             customers=draft.customers,
             covariates=tuple(draft.covariates.values()),
             version=hashlib.sha256(canonical.encode()).hexdigest(),
+            calendars=draft.calendars,
+            scenarios=tuple(draft.scenarios.values()),
+            alert_policies=draft.alert_policies,
+            alert_conditions=draft.alert_conditions,
+            notification_targets=draft.notification_targets,
+            data_sources=draft.data_sources,
+            queries=tuple(draft.queries.values()),
+            notices=tuple(sorted(draft.notices, key=lambda n: (order.get(n.file, -1), n.line or 0))),
         )
+
+    def _undeclared(self, draft: Draft) -> set[str]:
+        """Return the metrics that are used without being declared, where there is no project to declare them."""
+        return {r.name for r in draft.references if r.kind == "metric"} if self.any_metric else set()
 
     def _read(self, problems: list[ForecastingError]) -> list[tuple[str, list[Node]]]:
         """Return the documents of each file, sorted by name."""
-        if not self.folder.is_dir():
-            raise _whole(str(self.folder.name), "no such folder", "the catalogue's folder", "correct `catalogue:`")
-        names = sorted(
-            path.relative_to(self.folder).as_posix()
-            for path in self.folder.rglob("*")
-            if path.suffix in (".yaml", ".yml") and not path.is_dir()
+        root, alone = (self.folder.parent, self.folder.name) if self.folder.is_file() else (self.folder, "")
+        if not root.is_dir():
+            raise _whole(str(root.name), "no such folder", "the catalogue's folder", "correct `catalogue:`")
+        names = (
+            [alone]
+            if alone
+            else sorted(
+                path.relative_to(root).as_posix()
+                for path in root.rglob("*")
+                if path.suffix in _SUFFIXES and not path.is_dir()
+            )
         )
         if not names:
             raise _whole(self.folder.name, "no *.yaml file", "at least one document", "add a Service document")
         contents = []
         for name in names:
-            shown = f"{self.folder.name}/{name}"
+            shown = name if alone else f"{root.name}/{name}"
             try:
-                data = read_stable(inside(self.folder, name, file=shown), shown=shown, largest=MAX_BYTES)
-                nodes, found = parse_yaml(decode_yaml(data, file=shown), file=shown)
+                data = read_stable(inside(root, name, file=shown), shown=shown, largest=MAX_BYTES)
+                text = decode_yaml(data, file=shown)
+                nodes, found = parse_yaml(json_as_yaml(text) if name.endswith(".json") else text, file=shown)
             except InputError as problem:
                 nodes, found = [], [problem]
             problems += found
@@ -137,37 +186,54 @@ def _whole(file: str, came: str, allowed: str, try_instead: str) -> CatalogueErr
     return CatalogueError.of([problem])
 
 
-def _identify(node: Node, file: str, problems: list[ForecastingError]) -> _Document | None:
-    """Find out what a document is and what it is called."""
+def _identify(node: Node, file: str, draft: Draft) -> list[_Document]:
+    """Find out what a document is and what it is called; a document of an OpenSLO draft may be several."""
+    problems = draft.problems
     if node.kind != "map":
         came, allowed = node.shown(), "a mapping with apiVersion, kind, metadata and spec"
         problem = InputError(
             argument="document", came=came, allowed=allowed, try_instead="kind: Service", file=file, line=node.line
         )
         problems.append(problem)
-        return None
+        return []
     before = len(problems)
-    top = Fields(node, "", file, problems, ["apiVersion", "kind", "metadata", "spec"])
+    top = Fields(node, "", file, problems, list(node.fields))
     kinds = [kind for _, kind in READERS]
     kind = top.scalar("kind", " | ".join(kinds), required=True)
-    if kind in UNSUPPORTED_KINDS:
-        top.note("kind", kind, listed(kinds), "remove the document (this kind is not supported yet)")
-    elif kind is not None and kind not in kinds:
-        top.note("kind", kind, listed(kinds), nearest(kind, kinds) or "Service")
-    if kind not in kinds:
-        return None
+    if kind is None or kind not in kinds:
+        if kind is not None:
+            top.note("kind", kind, listed(kinds, 20), nearest(kind, kinds) or "Service")
+        return []
     api, reader = next((api, reader) for (api, name), reader in READERS.items() if name == kind)
-    version = top.scalar("apiVersion", api, required=True)
-    if version is not None and version != api:
-        top.note("apiVersion", version, api, api)
+    versions = VERSIONS if api in VERSIONS else (api,)
+    version = top.scalar("apiVersion", " | ".join(versions), required=True)
+    if version is None or version not in versions:
+        if version is not None:
+            top.note("apiVersion", version, " | ".join(versions), api)
+        # Read on as the current version: a document is better told all its problems at once.
+        version = api
+    if api in VERSIONS:
+        return [
+            _Document(
+                file=file,
+                kind=kind,
+                name=one.name,
+                display=one.display,
+                reader=reader,
+                metadata=one.metadata,
+                top=one.top,
+            )
+            for one in prepare(draft, node, kind=kind, version=version, file=file)
+        ]
+    top = Fields(node, "", file, problems, ["apiVersion", "kind", "metadata", "spec"])
     metadata = top.mapping("metadata", ["name", "displayName", "annotations", "labels"], required=True)
     if metadata is None:
-        return None
+        return []
     name, display = metadata.name("name"), metadata.text("displayName", longest=200)
     metadata.mapping("annotations", list(_keys(metadata, "annotations")))
     if len(problems) > before and not name:
-        return None
-    return _Document(file=file, kind=kind, name=name, display=display, reader=reader, metadata=metadata, top=top)
+        return []
+    return [_Document(file=file, kind=kind, name=name, display=display, reader=reader, metadata=metadata, top=top)]
 
 
 def _keys(fields: Fields, name: str) -> tuple[str, ...]:
@@ -176,21 +242,78 @@ def _keys(fields: Fields, name: str) -> tuple[str, ...]:
     return tuple(node.fields) if node is not None and node.fields else ("key",)
 
 
-def _declared(documents: list[_Document]) -> dict[str, set[str]]:
+def _declared(documents: list[_Document], draft: Draft) -> dict[str, set[str]]:
     """Return the declared names by kind, dropping documents that declare a name again."""
     first: dict[tuple[str, str], _Document] = {}
-    for document in list(documents):
+    dropped: list[_Document] = []
+    for document in documents:
         other = first.setdefault((document.kind, document.name), document)
-        if other is not document:
-            line = other.metadata.line("name")
-            allowed = f"one {document.kind} of that name (first at {other.file}:{line})"
-            document.metadata.note("name", document.name, allowed, "rename or remove one of the two")
-            documents.remove(document)
+        if other is document:
+            continue
+        dropped.append(document)
+        line = other.metadata.line("name")
+        place = f"{other.file}:{line}"
+        if document.kind == "Service" and _said(document) == _said(other):
+            message = f"the Service '{document.name}' is declared alike at {place}; this one is not used"
+            draft.notices.append(
+                Notice(rule="declared-twice", file=document.file, line=document.metadata.line("name"), message=message)
+            )
+            continue
+        allowed = f"one {document.kind} of that name (first at {place})"
+        document.metadata.note("name", document.name, allowed, "rename or remove one of the two")
+    gone = {id(document) for document in dropped}
+    documents[:] = [document for document in documents if id(document) not in gone]
     known: dict[str, set[str]] = {word: set() for word in _SHARED_NAMES.values()}
     for kind, name in first:
         if kind in _SHARED_NAMES:
             known[_SHARED_NAMES[kind]].add(name)
     return known
+
+
+def _said(document: _Document) -> tuple[object, ...]:
+    """Return what of a Service document is used: labels and others' annotations are not."""
+    notes = document.metadata.node.fields.get("annotations")
+    ours = {k: n.plain() for k, n in notes.fields.items() if k.startswith("forecasting/")} if notes else {}
+    spec = document.top.node.fields.get("spec")
+    described = spec.fields.get("description") if spec is not None else None
+    return document.display, ours, described.plain() if described is not None else None
+
+
+def _left_out(draft: Draft) -> list[ForecastingError]:
+    """Refuse agreements that rest on an SLO that could not be read to the end."""
+    return [
+        InputError(
+            argument=reference.path,
+            came=reference.name,
+            allowed=f"an SLO that can be judged ({draft.left_out[reference.name]})",
+            try_instead="complete the SLO, or write the indicator here",
+            file=reference.file,
+            line=reference.line,
+        )
+        for reference in draft.references
+        if reference.kind == "SLO" and reference.name in draft.left_out
+    ]
+
+
+def _repeated(draft: Draft, documents: list[_Document]) -> list[ForecastingError]:
+    """Refuse two SLO documents that give an objective of the same name (the second target of `a` is `a-2`)."""
+    problems: list[ForecastingError] = []
+    for name in repeated_names(draft):
+        at = next((d for d in documents if d.kind == "SLO" and d.name == name), None)
+        if at is None:
+            owner = next(slo for slo, group in draft.objectives.items() if any(o.name == name for o in group))
+            at = next(d for d in documents if d.kind == "SLO" and d.name == owner)
+        problems.append(
+            InputError(
+                argument="metadata.name",
+                came=name,
+                allowed="a name that no target of another SLO has (targets are called NAME, NAME-2, ...)",
+                try_instead=f"{name}-slo"[:63],
+                file=at.file,
+                line=at.metadata.line("name"),
+            )
+        )
+    return problems
 
 
 def _cycles(draft: Draft, documents: list[_Document]) -> list[ForecastingError]:

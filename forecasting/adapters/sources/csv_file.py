@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from forecasting.adapters._cells import Place, read_names, read_numbers, read_times
+from forecasting.adapters._csv_text import Block, Problems, blocks_of
 from forecasting.adapters._fields import listed, nearest
-from forecasting.adapters._input_file import inside, read_stable
-from forecasting.adapters._rows import canonical_rows, check_metrics
+from forecasting.adapters._file_state import FileState
+from forecasting.adapters._input_file import StableFile, inside, open_stable
+from forecasting.adapters._rows import RawRows, check_metrics, declared_sha256, frames_of, raw_rows, whole_frame
 from forecasting.terms.errors import InputError
 from forecasting.terms.history import Metric
 from forecasting.terms.project import SourceSpec
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MOST_COLUMNS = 10_000
+_PART_CELLS = 1_000_000
 
 
 class CsvFile:
@@ -50,6 +52,7 @@ class CsvFile:
 
     def __init__(self, spec: SourceSpec, root: Path, metrics: Mapping[str, Metric]) -> None:
         self.spec, self.root, self.metrics = spec, root, metrics
+        self._state = FileState(size=0, sha256="", declared="")
 
     @property
     def name(self) -> str:
@@ -62,7 +65,7 @@ class CsvFile:
         return self.spec.path
 
     def read(self) -> tuple[pd.DataFrame, Mapping[str, int]]:
-        """Return canonical rows and the cells cleaned by reason.
+        """Return everything as one frame, and all cells cleaned by reason.
 
         Returns
         -------
@@ -75,53 +78,134 @@ class CsvFile:
         InputError
             For the first cell, line or file that cannot be used, with its line.
         """
-        spec = self.spec
-        data = _text_bytes(read_stable(inside(self.root, spec.path), shown=self.file), self.file)
-        header = _header(data, self.file)
-        wanted = [spec.columns.get(ours, ours) for ours in ("service", "at")]
-        if spec.layout == "long":
-            wanted += [spec.columns.get(ours, ours) for ours in ("metric", "value")]
-        else:
-            wanted += spec.metrics
-        _check_header(header, wanted, self.file, exact=spec.layout == "long")
-        table = _parse(data, header, self.file)
-        place = Place(file=self.file, unit="line", first=2)
-        columns = {name: table.column(header.index(name)).combine_chunks() for name in wanted}
-        return self._rows(columns, wanted, place)
+        return whole_frame(self._parts(None), self.spec, self.metrics, self._place(), self._value())
 
-    def _rows(
-        self, columns: Mapping[str, Any], wanted: list[str], place: Place
-    ) -> tuple[pd.DataFrame, Mapping[str, int]]:
-        """Turn columns of text into rows."""
-        spec, cleaned = self.spec, dict[str, int]()
-        services = read_names(columns[wanted[0]], place, wanted[0])
-        at = read_times(columns[wanted[1]], spec.zone, place, wanted[1])
-        row = np.arange(len(at))
+    def chunks(self, state: str | None) -> Iterator[tuple[pd.DataFrame, Mapping[str, int]]]:
+        """Yield canonical rows in parts of bounded size, and cells cleaned by reason.
+
+        Parameters
+        ----------
+        state : str or None
+            What `state` returned after the last ingest that was stored. Where the file is the same, nothing is
+            yielded; where it only grew, the new lines are; otherwise everything is.
+
+        Raises
+        ------
+        InputError
+            As `read`; and once all is read, where the file changed meanwhile.
+        """
+        yield from frames_of(self._parts(state), self.spec, self.metrics, self._place(), self._value())
+
+    def state(self) -> str:
+        """Return what to remember: size, hash and lines of the file; valid once the chunks are exhausted."""
+        return self._state.text()
+
+    def _place(self) -> Place:
+        """Return how to name the lines."""
+        return Place(file=self.file, unit="line", first=2)
+
+    def _value(self) -> str:
+        """Return the file's name of the column of values."""
+        return self.spec.columns.get("value", "value")
+
+    def _parts(self, state: str | None) -> Iterator[RawRows]:
+        """Yield the rows that the state does not know."""
+        declared = declared_sha256(self.spec, self.metrics)
+        known = FileState.of(state, declared)
+        with open_stable(inside(self.root, self.spec.path), shown=self.file) as file:
+            expected, start = None, None
+            if known is not None:
+                expected, part = file.sha256_with_part(known.size)
+                if known.size == file.size and expected == known.sha256:
+                    file.check_mark()
+                    self._state = known
+                    return
+                grew = part == known.sha256 and known.size < file.size
+                start = known if grew and known.open_end and self.spec.duplicates == "refuse" else None
+            reader = _Reader(self.spec, self.metrics, self.file)
+            yield from reader.parts(file, start)
+            found = reader.sha256 if start is None else file.sha256()
+            expected = file.sha256() if expected is None else expected
+            if found != expected:
+                raise file.changed()
+            file.check_mark()
+            self._state = FileState(
+                size=file.size,
+                sha256=expected,
+                declared=declared,
+                lines=reader.lines,
+                open_end=reader.open_end,
+                offsets=reader.offsets.get("offsets"),
+            )
+
+
+class _Reader:
+    """Turns the text of a file into rows, block by block."""
+
+    def __init__(self, spec: SourceSpec, metrics: Mapping[str, Metric], file: str) -> None:
+        self.spec, self.metrics, self.file = spec, metrics, file
+        self.sha256, self.lines, self.open_end = "", 0, True
+        self.offsets: dict[str, bool] = {}
+        self.wanted = [spec.columns.get(ours, ours) for ours in ("service", "at")]
         if spec.layout == "long":
-            allowed = spec.metrics or tuple(self.metrics)
-            names, codes = read_names(columns[wanted[2]], place, wanted[2])
-            check_metrics(names, codes, allowed, place, wanted[2])
-            values = read_numbers(columns[wanted[3]], place, wanted[3], cleaned)
-            titles = dict.fromkeys(names, wanted[3])
+            self.wanted += [spec.columns.get(ours, ours) for ours in ("metric", "value")]
         else:
-            names, width = sorted(spec.metrics), len(spec.metrics)
-            values = np.concatenate([read_numbers(columns[name], place, name, cleaned) for name in names])
-            codes = np.repeat(np.arange(width), len(row))
-            services = services[0], np.tile(services[1], width)
-            at, row, titles = np.tile(at, width), np.tile(row, width), {}
-        frame = canonical_rows(
-            services=services,
-            metrics=(names, codes),
-            at=at,
-            values=values,
-            rows=row,
-            columns=titles,
-            known=self.metrics,
-            duplicates=spec.duplicates,
-            cleaned=cleaned,
-            place=place,
-        )
-        return frame, cleaned
+            self.wanted += spec.metrics
+
+    def parts(self, file: StableFile, start: FileState | None) -> Iterator[RawRows]:
+        """Yield the rows of the file, or those after the part that a state knows."""
+        stream, digest = file.stream, hashlib.sha256()
+        header: list[str] = []
+        if start is not None:
+            stream.seek(0)
+            header = self._header(_first_line(stream))
+            if start.offsets is not None:
+                self.offsets["offsets"] = start.offsets
+        stream.seek(0 if start is None else start.size)
+        self.lines = 0 if start is None else start.lines
+        problems = Problems(self.file)
+        rows = 0
+        for block in blocks_of(stream, digest, problems, lines=self.lines):
+            self.lines, self.open_end, body = block.lines, block.open_end, block
+            if not header:
+                end = block.data.find(b"\n")
+                header = self._header(block.data[:end].decode("utf-8"))
+                body = Block(data=block.data[end + 1 :], first=2, lines=block.lines, open_end=block.open_end)
+            if body.data:
+                rows += 1
+                yield from self._rows(body, header)
+        if not rows and start is None:
+            raise problems.at(1, "rows", "only a header", "at least one row", "export the file again")
+        self.sha256 = digest.hexdigest()
+
+    def _header(self, text: str) -> list[str]:
+        """Return the checked names of the columns."""
+        header = _header(text, self.file)
+        _check_header(header, self.wanted, self.file, exact=self.spec.layout == "long")
+        return header
+
+    def _rows(self, block: Block, header: list[str]) -> Iterator[RawRows]:
+        """Yield the rows of a block in parts of about a million cells."""
+        table = _parse(block, header, self.wanted, self.file)
+        size = table.num_rows if self.spec.layout == "long" else max(1, _PART_CELLS // max(1, len(self.spec.metrics)))
+        for start in range(0, table.num_rows, size):
+            part = table.slice(start, size)
+            columns = {name: part.column(index).combine_chunks() for index, name in enumerate(self.wanted)}
+            yield self._raw(columns, block.first + start)
+
+    def _raw(self, columns: Mapping[str, Any], line: int) -> RawRows:
+        """Turn columns of text, the first of them at a line, into rows."""
+        spec, wanted, cleaned = self.spec, self.wanted, dict[str, int]()
+        place = Place(file=self.file, unit="line", first=line)
+        services = read_names(columns[wanted[0]], place, wanted[0])
+        at = read_times(columns[wanted[1]], spec.zone, place, wanted[1], self.offsets)
+        if spec.layout == "long":
+            names, codes = read_names(columns[wanted[2]], place, wanted[2])
+            check_metrics(names, codes, spec.metrics or tuple(self.metrics), place, wanted[2])
+            values = read_numbers(columns[wanted[3]], place, wanted[3], cleaned)
+            return raw_rows(services, at, line - 2, cleaned, long=((names, codes), values))
+        wide = {name: read_numbers(columns[name], place, name, cleaned) for name in sorted(spec.metrics)}
+        return raw_rows(services, at, line - 2, cleaned, wide=wide)
 
 
 def _problem(file: str, line: int | None, argument: str, came: object, allowed: str, hint: str) -> InputError:
@@ -129,70 +213,8 @@ def _problem(file: str, line: int | None, argument: str, came: object, allowed: 
     return InputError(argument=argument, came=came, allowed=allowed, try_instead=hint, file=file, line=line)
 
 
-def _text_bytes(data: bytes, file: str) -> bytes:
-    """Return UTF-8 text with ``\\n`` line ends and without byte order mark, or refuse the file."""
-    if not data.strip():
-        raise _problem(file, None, "file", "an empty file", "a header and at least one row", "export it again")
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise _problem(file, 1, "encoding", "UTF-16", "UTF-8", "save the file as UTF-8")
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    zero = data.find(b"\0")
-    if zero >= 0:
-        line = data.count(b"\n", 0, zero) + 1
-        raise _problem(file, line, "encoding", "a NUL byte", "UTF-8 text", "save the file as UTF-8 text")
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        came = data[error.start : error.start + 4]
-        raise _problem(
-            file, line, "encoding", came, "UTF-8", "save the file as UTF-8 (it looks like Latin-1)"
-        ) from error
-    if not data.endswith((b"\n", b"\r")):
-        line = data.count(b"\n") + 1
-        tail = data[-40:].rpartition(b"\n")[2].decode("utf-8", "replace")
-        allowed = "a line end after the last line"
-        raise _problem(
-            file, line, "half-written file", tail, allowed, "wait until the file is complete, or end the line"
-        )
-    data = data.replace(b"\r\n", b"\n")
-    bare = data.find(b"\r")
-    if bare >= 0:
-        line = data.count(b"\n", 0, bare) + 1
-        raise _problem(file, line, "line end", "a lone carriage return", "\\n or \\r\\n", "convert the line ends")
-    data = data.rstrip(b"\n") + b"\n"
-    blank = 0 if data.startswith(b"\n") else data.find(b"\n\n") + 1
-    if data[blank : blank + 1] == b"\n":
-        line = data.count(b"\n", 0, blank) + 1
-        raise _problem(file, line, "line", "an empty line", "no empty line between rows", "remove the empty line")
-    _check_quotes(data, file)
-    return data
-
-
-def _check_quotes(data: bytes, file: str) -> None:
-    """Refuse a line with an odd number of quotes: an unclosed one would swallow the lines after it."""
-    if b'"' not in data:
-        return
-    raw = np.frombuffer(data, dtype=np.uint8)
-    ends = np.flatnonzero(raw == ord("\n"))
-    odd = np.bincount(np.searchsorted(ends, np.flatnonzero(raw == ord('"'))), minlength=len(ends)) % 2 == 1
-    if odd.any():
-        line = int(np.flatnonzero(odd)[0]) + 1
-        came = _line(data, line)
-        raise _problem(file, line, "quote", came, "quotes that are closed on the same line", "close the quote")
-
-
-def _line(data: bytes, number: int) -> str:
-    """Return a line of the file, cut to 120 characters."""
-    start = 0
-    for _ in range(number - 1):
-        start = data.find(b"\n", start) + 1
-    return data[start : data.find(b"\n", start)][:480].decode("utf-8", "replace")[:120]
-
-
-def _header(data: bytes, file: str) -> list[str]:
+def _header(first: str, file: str) -> list[str]:
     """Return the names of the columns."""
-    first = data[: data.find(b"\n")].decode("utf-8")
     try:
         header = next(csv.reader(io.StringIO(first), strict=True), [])
     except csv.Error as error:
@@ -225,32 +247,42 @@ def _check_header(header: list[str], wanted: list[str], file: str, *, exact: boo
         raise _problem(file, 1, "header", extra[0], allowed, "remove the column, or declare layout: wide")
 
 
-def _parse(data: bytes, header: list[str], file: str) -> Any:
-    """Return the rows as an Arrow table of text; every line must have as many cells as the header."""
+def _first_line(stream: BinaryIO) -> str:
+    """Return the first line of a file that was read before."""
+    return stream.readline().decode("utf-8").removeprefix("\ufeff").rstrip("\r\n")
+
+
+def _parse(block: Block, header: list[str], wanted: list[str], file: str) -> Any:
+    """Return the wanted columns as an Arrow table of text; every line must have as many cells as the header."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
     names = [f"c{index}" for index in range(len(header))]
-    body = data[data.find(b"\n") + 1 :]
-    if not body:
-        raise _problem(file, 1, "rows", "only a header", "at least one row", "export the file again")
+    used = [names[header.index(name)] for name in wanted]
     try:
-        return arrow_csv.read_csv(
-            pa.BufferReader(body),
+        table = arrow_csv.read_csv(
+            pa.py_buffer(block.data),
             read_options=arrow_csv.ReadOptions(column_names=names, block_size=8 << 20),
             parse_options=arrow_csv.ParseOptions(ignore_empty_lines=False),
             convert_options=arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), null_values=[], strings_can_be_null=False
+                column_types=dict.fromkeys(used, pa.string()),
+                include_columns=list(dict.fromkeys(used)),
+                null_values=[],
+                strings_can_be_null=False,
             ),
         )
     except pa.ArrowInvalid as error:
-        raise _bad_line(data, len(header), file) from error
+        raise _bad_line(block, len(header), file) from error
+    return table.select(used)
 
 
-def _bad_line(data: bytes, width: int, file: str) -> InputError:
+def _bad_line(block: Block, width: int, file: str) -> InputError:
     """Find the line that has too many or too few cells."""
-    for number, text in enumerate(data.decode("utf-8").split("\n")[:-1], start=1):
-        cells = len(next(csv.reader([text]), []))
+    for number, text in enumerate(block.data.decode("utf-8").split("\n")[:-1], start=block.first):
+        try:
+            cells = len(next(csv.reader([text]), []))
+        except csv.Error:  # a cell above the limit of that module
+            break
         if cells != width:
             allowed = f"{width} cells, as in the header"
             hint = "quote cells that contain a comma" if cells > width else "add the missing cells"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -13,7 +14,8 @@ import numpy as np
 from forecasting.history.calendar import as_utc, is_local_days, to_local, zone_of
 from forecasting.service_levels.events import Events
 from forecasting.terms.errors import Excuse
-from forecasting.terms.service_level import Indicator, Objective, RatioIndicator
+from forecasting.terms.service_level import BudgetingMethod, Indicator, Objective, RatioIndicator, ThresholdIndicator
+from forecasting.terms.service_time import ServiceTime
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,6 +43,8 @@ class DailyBadness:
     """Days whose slices are all known and carry traffic."""
     slices_per_day: float
     """Mean number of slices in a day: the traffic of a threshold indicator."""
+    even: bool = True
+    """Whether every day has the same slices (no service hours, exclusions or other rules on slices)."""
 
     @property
     def days(self) -> int:
@@ -139,14 +143,48 @@ def daily_badness(objective: Objective, events: Events, *, tier: str, as_of: dat
         )
     return DailyBadness(
         service=objective.service,
-        group=f"{tier}/{indicator_name(objective.indicator)}",
+        group=f"{tier}/{judged_name(objective)}",
         indicator=objective.indicator,
         first_day=first.item(),
         bad=np.where(has, total[:complete] - good[:complete], 0.0),
         total=np.where(has, total[:complete], 0.0),
         known=has,
         slices_per_day=per_day,
+        even=judged_name(objective) == indicator_name(objective.indicator),
     )
+
+
+def judged_name(objective: Objective) -> str:
+    """Return a name that is equal where different services are judged alike: indicator, method and service time.
+
+    Validity does not matter: the past before an agreement says what to expect of it. Nor does a workload limit: what is
+    simulated is what happens, limit or not.
+
+    Examples
+    --------
+    >>> from decimal import Decimal
+    >>> from forecasting.terms.service_level import BudgetingMethod, CalendarWindow
+    >>> slo = Objective(name="kept", service="a", indicator=RatioIndicator(total="calls", bad="lost"),
+    ...                 target=Decimal("0.9"), window=CalendarWindow(unit="month", zone="UTC"))
+    >>> judged_name(slo) == indicator_name(slo.indicator)
+    True
+    >>> from datetime import timedelta
+    >>> sliced = replace(slo, method=BudgetingMethod.TIMESLICES, slice_window=timedelta(minutes=5),
+    ...                  slice_target=Decimal("0.99"))
+    >>> judged_name(sliced).startswith("1-lost/calls, ")
+    True
+    """
+    rules = (
+        objective.method,
+        objective.slice_window,
+        objective.slice_target,
+        objective.no_traffic if objective.method is not BudgetingMethod.OCCURRENCES else "",
+        objective.no_data if objective.no_data != "exclude" else "unknown",
+        replace(objective.time, valid_from=None, valid_until=None),
+    )
+    plain = (BudgetingMethod.OCCURRENCES, None, None, "", "unknown", ServiceTime())
+    name = indicator_name(objective.indicator)
+    return name if rules == plain else f"{name}, {hashlib.sha256(repr(rules).encode()).hexdigest()[:12]}"
 
 
 def indicator_name(indicator: Indicator) -> str:
@@ -158,8 +196,11 @@ def indicator_name(indicator: Indicator) -> str:
     '1-lost/calls'
     """
     if isinstance(indicator, RatioIndicator):
-        return f"{indicator.good or '1-' + str(indicator.bad)}/{indicator.total}"
-    return f"{indicator.metric} {indicator.op}"
+        counters = " (counters)" if indicator.cumulative else ""
+        return f"{indicator.good or '1-' + str(indicator.bad)}/{indicator.total}{counters}"
+    if isinstance(indicator, ThresholdIndicator):
+        return f"{indicator.metric} {indicator.op}"
+    return f"{type(indicator).__name__} {hashlib.sha256(repr(indicator).encode()).hexdigest()[:12]}"
 
 
 def align(fleet: Sequence[DailyBadness], last_day: date) -> tuple[DailyBadness, ...]:

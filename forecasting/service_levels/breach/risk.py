@@ -15,7 +15,7 @@ from forecasting.service_levels.credits import credits_on_paths, loss_on_paths
 from forecasting.terms.agreement import Agreement
 from forecasting.terms.breach import BreachRisk, Cause
 from forecasting.terms.errors import InputError
-from forecasting.terms.service_level import Attainment, Objective, ThresholdIndicator
+from forecasting.terms.service_level import Attainment, AttainmentStatus, Objective, ThresholdIndicator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,7 +100,7 @@ def assess_risk(
     """
     period, target = so_far.period, float(objective.target)
     span = days_of_period(paths, period.start, period.end, objective.window.zone)
-    if so_far.final:
+    if so_far.final or so_far.provisional:
         span = slice(0, 0)
     elif span.stop > paths.bad.shape[1]:
         raise InputError(
@@ -196,8 +196,12 @@ def _settled(objective: Objective, so_far: Attainment) -> bool | None:
     indicator has at most one sample in each slice to come.
     """
     enough = so_far.total >= max(objective.minimum_events, 1)
-    if so_far.final:
+    if so_far.final or so_far.provisional:
+        if so_far.status in (AttainmentStatus.MET, AttainmentStatus.BREACHED):
+            return so_far.status is AttainmentStatus.BREACHED
         return enough and not meets(so_far.good, so_far.total, objective.target)
+    if so_far.decided != "open":
+        return so_far.decided == "breach_certain"
     if not isinstance(objective.indicator, ThresholdIndicator):
         return None
     to_come = so_far.planned_slices - so_far.elapsed_slices

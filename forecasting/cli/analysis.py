@@ -1,0 +1,336 @@
+"""Commands from a new workspace to the plan."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from forecasting.cli._options import (
+    AsOfOption,
+    FailOption,
+    JobsOption,
+    JsonOption,
+    PathsOption,
+    RowsOption,
+    SeedOption,
+    WorkspaceOption,
+    open_workspace,
+)
+from forecasting.cli._output import cell, exit_if, interval, money_unit, print_json, records, say, show_table, stages
+from forecasting.terms.errors import ForecastingError
+
+if TYPE_CHECKING:
+    from forecasting.ports import IngestReport
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="The new workspace.")],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Folder to copy project, catalogue and data from.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the inputs of a workspace that exists.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a workspace: a commented template, or a copy of an example."""
+    from forecasting.workspace import create
+
+    made = create(path, source=source, force=force)
+    if as_json:
+        print_json("init", {"workspace": str(made)})
+    else:
+        say(f"workspace {made} is ready; next: forecasting ingest -w {made}")
+
+
+def ingest(
+    workspace: WorkspaceOption = Path("."),
+    as_of: AsOfOption = None,
+    shown: Annotated[int, typer.Option("--findings", min=0, help="Data-quality findings shown a source.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Read the project's sources and store what is new; the same files twice change nothing.
+
+    Exit code 3 where a server did not answer and the other sources were stored.
+    """
+    space = open_workspace(workspace)
+    with stages(2 * len(space.project.sources)) as advance:
+        reports = space.ingest(as_of, progress=advance)
+    if as_json:
+        from forecasting.adapters._plain import plain
+
+        print_json("ingest", [plain(r) for r in reports])
+        if any(r.failure for r in reports):
+            raise typer.Exit(3)
+        return
+    for r in reports:
+        _say_report(r, most=shown)
+    failed = [r for r in reports if r.failure]
+    if failed:
+        raise typer.Exit(3)
+
+
+def _say_report(report: IngestReport, *, most: int) -> None:
+    """Say what an ingest of one source did, and what is remarkable in its series."""
+    if report.failure:
+        print(f"error: {report.source} was left out: {report.failure}", file=sys.stderr)  # noqa: T201
+        return
+    if report.unchanged:
+        say(f"{report.source}: unchanged since the last ingest")
+        return
+    restated = f", {report.rows_restated:,} restated" if report.rows_restated else ""
+    cleaned = ", ".join(f"{count} {reason}" for reason, count in sorted(report.cleaned.items()))
+    say(
+        f"{report.source}: {report.rows_read:,} rows read, {report.rows_new:,} new, "
+        f"{report.rows_known:,} known already{restated}" + (f"; made missing: {cleaned}" if cleaned else "")
+    )
+    for finding in report.quality[:most]:
+        say(f"  {finding}")
+    if len(report.quality) > most:
+        say(f"  … {len(report.quality) - most} more findings (--json has all, --findings shows more)")
+
+
+def attainment(
+    workspace: WorkspaceOption = Path("."),
+    as_of: AsOfOption = None,
+    service: Annotated[list[str] | None, typer.Option("--service", help="Only this service; may be repeated.")] = None,
+    record: Annotated[bool, typer.Option("--record", help="Record the closed windows in the ledger.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why a final value changes, where one does.")] = "",
+    rows: RowsOption = 60,
+    fail: FailOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what was delivered against every objective, window by window; record closed windows, if asked to."""
+    from forecasting.terms.frames import attainment_frame
+
+    space = open_workspace(workspace)
+    with stages(2) as advance:
+        found = space.delivered(as_of, services=service or None, progress=advance)
+        added = space.close(found, as_of, reason=reason) if record else 0
+    frame = attainment_frame(a for d in found for a in d.attainments)
+    if as_json:
+        print_json("attainment", records(frame))
+    else:
+        begun = frame[(frame["total"] > 0) | frame["final"]]
+        show_table(
+            "Attainment, latest windows first",
+            begun.sort_values(["start", "service"], ascending=[False, True], kind="stable"),
+            {"service": "text", "objective": "text", "period": "key", "good": "money", "total": "money",
+             "value": "share", "target": "share", "status": "key"},
+            rows=rows,
+        )  # fmt: skip
+        if record:
+            say(f"{added} rows added to the ledger")
+    exit_if(fail and bool((frame["status"] == "breached").any()))
+
+
+def backtest(
+    workspace: WorkspaceOption = Path("."),
+    as_of: AsOfOption = None,
+    seed: SeedOption = None,
+    paths: PathsOption = None,
+    jobs: JobsOption = None,
+    rows: RowsOption = 60,
+    mlflow: Annotated[bool, typer.Option("--mlflow/--no-mlflow", help="Log to the workspace's MLflow store.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Back-test the demand models on rolling origins and show which one each service gets."""
+    space = open_workspace(workspace, seed=seed, paths=paths, jobs=jobs, mlflow=mlflow)
+    with stages(3) as advance:
+        plan = space.compute(as_of, depth="demand", timed=True, progress=advance)
+        if mlflow:
+            advance("model log")
+            space.log(plan)
+    frame = plan.frames()["choices"]
+    if as_json:
+        print_json("backtest", records(frame))
+        return
+    shown = frame.assign(chosen=["✓" if c else "" for c in frame["chosen"]]).rename(
+        columns={"sql_vs_naive": "SQL", "mase_vs_naive": "MASE", "coverage80": "in 80 %", "coverage95": "in 95 %"}
+    )
+    show_table(
+        "Back-tests: loss of quantiles (SQL) and median (MASE); 1 = seasonal naive",
+        shown,
+        {"service": "text", "model": "key", "chosen": "key", "SQL": "ratio", "MASE": "ratio",
+         "in 80 %": "%", "in 95 %": "%", "cpu_seconds": "ratio"},
+        rows=rows,
+    )  # fmt: skip
+
+
+def forecast(
+    service: Annotated[str, typer.Argument(help="Service to forecast.")],
+    metric: Annotated[str | None, typer.Option("--metric", help="Default: the service's demand driver.")] = None,
+    horizon: Annotated[int, typer.Option("--horizon", min=1, max=2000, help="Slices ahead.")] = 31,
+    step: Annotated[str, typer.Option("--step", help="1d (local days) or the metric's own step, such as 1h.")] = "1d",
+    workspace: WorkspaceOption = Path("."),
+    as_of: AsOfOption = None,
+    seed: SeedOption = None,
+    paths: PathsOption = None,
+    rows: RowsOption = 60,
+    as_json: JsonOption = False,
+) -> None:
+    """Forecast one metric of one service with calibrated intervals."""
+    from forecasting.adapters._fields import parse_duration
+
+    space = open_workspace(workspace, seed=seed, paths=paths)
+    length = parse_duration(step)
+    if length is None:
+        raise ForecastingError(argument="step", came=step, allowed="a duration such as 1h or 1d", try_instead="1d")
+    with stages(1) as advance:
+        advance("demand forecast")
+        found = space.forecast(service, metric, as_of=as_of, horizon=horizon, step=length)
+    from forecasting.terms.frames import forecast_frame
+
+    frame = forecast_frame(found)
+    if as_json:
+        print_json("forecast", {"model": found.model, "fallback": found.fallback, "slices": records(frame)})
+        return
+    local = frame["at"].dt.tz_convert(found.zone)
+    frame["at"] = local.dt.strftime("%Y-%m-%d %a" if found.step == timedelta(days=1) else "%Y-%m-%d %H:%M %z")
+    show_table(
+        f"{service}: {found.metric.name} ({found.metric.unit}) by {found.model}, {found.zone}",
+        frame,
+        {"at": "key", **{c: "num" for c in frame.columns if c == "mean" or c.startswith("q")}},
+        rows=rows,
+    )
+    if found.choice:
+        say(found.choice.reason)
+    if found.fallback:
+        say(found.fallback)
+
+
+def risk(
+    workspace: WorkspaceOption = Path("."),
+    as_of: AsOfOption = None,
+    seed: SeedOption = None,
+    paths: PathsOption = None,
+    jobs: JobsOption = None,
+    rows: RowsOption = 60,
+    fail: FailOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show P(breach) of every objective for the running window and the next ones."""
+    space = open_workspace(workspace, seed=seed, paths=paths, jobs=jobs)
+    with stages(4) as advance:
+        frame = space.compute(as_of, depth="risk", progress=advance).frames()["risks"]
+    if as_json:
+        print_json("risk", records(frame))
+    else:
+        triples = zip(frame["probability"], frame["probability_low"], frame["probability_high"], strict=True)
+        shown = frame.assign(**{"P(miss)": [interval(*t) for t in triples]}).rename(
+            columns={"attainment_p50": "median", "expected_credit": "credit", "expected_loss": "loss"}
+        )
+        # Without an agreement nobody put a price on a miss: that is not the same as no cost.
+        shown.loc[shown["agreement"].isna(), ["credit", "loss"]] = float("nan")
+        show_table(
+            f"Breach risk: P(miss) (90 % interval), expected {money_unit(frame)} (–: no agreement)",
+            shown.sort_values("probability", ascending=False, kind="stable"),
+            {"service": "text", "objective": "text", "period": "key", "target": "share", "P(miss)": "key",
+             "median": "share", "credit": "money", "loss": "money"},
+            rows=rows,
+        )  # fmt: skip
+    exit_if(fail and bool((frame["probability"] >= space.settings.warn_at).any()))
+
+
+def propose(
+    workspace: WorkspaceOption = Path("."),
+    as_of: AsOfOption = None,
+    seed: SeedOption = None,
+    paths: PathsOption = None,
+    jobs: JobsOption = None,
+    rows: RowsOption = 60,
+    as_json: JsonOption = False,
+) -> None:
+    """Work out options with cost, P(miss) before and after, and order-by dates."""
+    space = open_workspace(workspace, seed=seed, paths=paths, jobs=jobs)
+    with stages(6) as advance:
+        frame = space.compute(as_of, depth="proposals", progress=advance).frames()["options"]
+    if as_json:
+        print_json("propose", records(frame))
+        return
+    pairs = zip(frame["probability_before"], frame["probability_after"], strict=True)
+    shown = frame.assign(
+        **{"P(miss)": [f"{cell(b, '%')} → {cell(a, '%')}" for b, a in pairs]},
+        advised=["✓" if r else "" for r in frame["recommended"]],
+    ).rename(columns={"cost_over_horizon": "cost", "label": "option"})
+    show_table(
+        f"Options: ✓ = recommended, P(miss) before → after, {money_unit(frame)} over the horizon",
+        shown,
+        {"service": "text", "advised": "key", "option": "text", "P(miss)": "key", "cost": "money",
+         "net_benefit": "money", "order_by": "day"},
+        rows=rows,
+    )  # fmt: skip
+
+
+def plan(
+    workspace: WorkspaceOption = Path("."),
+    as_of: AsOfOption = None,
+    seed: SeedOption = None,
+    paths: PathsOption = None,
+    jobs: JobsOption = None,
+    mlflow: Annotated[bool, typer.Option("--mlflow/--no-mlflow", help="Log back-tests and models to MLflow.")] = True,
+    fail: FailOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the plan: HTML, Markdown, JSON, CSV and early warnings; the last line is the path of the report."""
+    space = open_workspace(workspace, seed=seed, paths=paths, jobs=jobs, mlflow=mlflow)
+    with stages(8) as advance:
+        result = space.plan(as_of, progress=advance)
+    if as_json:
+        print_json("plan", {"files": dict(result.files), "run_id": result.plan.manifest.run_id})
+    else:
+        from forecasting.reports.render import summary_text
+
+        print(summary_text(result.plan))  # noqa: T201
+        print()  # noqa: T201
+        for form, where in result.files.items():
+            if form != "html":
+                print(f"{form}: {where}")  # noqa: T201
+        print(result.files["html"])  # noqa: T201
+    exit_if(fail and bool(result.plan.warnings))
+
+
+def warn(
+    workspace: WorkspaceOption = Path("."),
+    as_of: AsOfOption = None,
+    seed: SeedOption = None,
+    paths: PathsOption = None,
+    jobs: JobsOption = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Append to this file instead of standard output.")] = None,
+    fail: FailOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Give early warnings as JSON lines, one object a line (with --json: one document)."""
+    from forecasting.adapters._plain import plain
+    from forecasting.adapters.notifiers import JsonLines
+
+    space = open_workspace(workspace, seed=seed, paths=paths, jobs=jobs)
+    with stages(7) as advance:
+        found = space.compute(as_of, depth="full", progress=advance)
+    if as_json:
+        print_json("warn", [plain(w) for w in found.warnings])
+    if out is not None or not as_json:
+        JsonLines(out).send(found.warnings)
+    space.record(found)
+    exit_if(fail and bool(found.warnings))
+
+
+def doctor(
+    workspace: WorkspaceOption = Path("."),
+    as_of: AsOfOption = None,
+    fail: FailOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for damage, missing or stale data and wrong versions, and say what to do."""
+    findings = open_workspace(workspace).doctor(as_of)
+    if as_json:
+        from forecasting.adapters._plain import plain
+
+        print_json("doctor", [plain(f) for f in findings])
+    else:
+        for f in findings:
+            mark = typer.style("ok  ", fg="green") if f.ok else typer.style("LOOK", fg="yellow", bold=True)
+            typer.echo(f"{mark} {f.check}: {f.detail}" + (f" → {f.try_instead}" if f.try_instead else ""))
+    exit_if(fail and not all(f.ok for f in findings))
