@@ -50,7 +50,7 @@ class LedgerEntry:
 
     sequence: int
     kind: str
-    """``attainment``, ``credit``, ``run``, ``report``, ``risk``, ``proposal``, ``warning`` or ``model_choice``."""
+    """``attainment``, ``credit``, ``run``, ``input``, ``risk``, ``proposal``, ``warning`` or ``model_choice``."""
     key: str
     """Identity of the thing; a changed payload under the same key is a new version."""
     version: int
@@ -181,9 +181,19 @@ class Ledger(Protocol):
     """Keeps what was computed and said: append-only, versioned, hash-chained."""
 
     def record(
-        self, kind: str, rows: Iterable[tuple[str, Mapping[str, object]]], *, as_of: datetime, run_id: str
+        self,
+        kind: str,
+        rows: Iterable[tuple[str, Mapping[str, object]]],
+        *,
+        as_of: datetime,
+        run_id: str,
+        decided_at: int | None = None,
     ) -> int:
-        """Append (key, payload) rows whose payload is new for its key; return how many were."""
+        """Append (key, payload) rows whose payload is new for its key; return how many were.
+
+        `decided_at` is the row up to which the ledger was read to decide what to append: where a key has a later
+        version, nothing is appended and LedgerMovedError raised.
+        """
         ...
 
     def entries(

@@ -91,7 +91,7 @@ def _source(
         overlap=timedelta(hours=1) if overlap is None else overlap,
         corrections=cast(Literal["refuse", "restate"], corrections or "refuse"),
         layout=cast(Literal["long", "wide"], layout),
-        columns=_columns(fields, "tickets" if kind == "tickets" else layout) if "columns" in has else {},
+        columns=_columns(fields, kind, layout, metrics) if "columns" in has else {},
         metrics=tuple(metric for metric, _ in wanted),
         zone=fields.zone("zone"),
         duplicates=cast(Literal["refuse", "last", "mean", "max"], duplicates or "refuse"),
@@ -175,14 +175,17 @@ def _queries(fields: Fields, metrics: Collection[str], *, required: bool) -> tup
     return tuple(found)
 
 
-def _columns(fields: Fields, layout: str) -> Mapping[str, str]:
-    """Read the file's names of our columns."""
-    ours = COLUMNS[layout]
+def _columns(fields: Fields, kind: Kind, layout: str, metrics: Collection[str]) -> Mapping[str, str]:
+    """Read the file's names of our columns; of OpenMetrics text, the label of the service and each metric's sample."""
+    ours = COLUMNS["tickets" if kind == "tickets" else layout]
+    if kind == "openmetrics":
+        ours = ("service", *(name for name in metrics if name != "service"))
     table = fields.mapping("columns", ours)
     if table is None:
         return {}
     named = {column: table.text(column, required=True) for column in ours if column in table.node.fields}
-    for column, theirs in named.items():
+    # One sample may become two metrics, such as one of hours and one of days.
+    for column, theirs in named.items() if kind != "openmetrics" else ():
         if list(named.values()).count(theirs) > 1:
             table.note(column, theirs, "a different column of the file for each of ours", "correct the names")
             break

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from forecasting.ports import LedgerEntry
-from forecasting.terms.errors import InputError
+from forecasting.terms.errors import InputError, LedgerMovedError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -26,7 +26,7 @@ _INSERT = (
     " VALUES (:sequence, :kind, :key, :version, :as_of, :run_id, :payload, :sha256)"
 )
 _LATEST = (
-    "SELECT key, version, payload FROM ledger AS a WHERE kind = :kind AND key IN :keys AND version ="
+    "SELECT key, version, payload, sequence FROM ledger AS a WHERE kind = :kind AND key IN :keys AND version ="
     " (SELECT max(version) FROM ledger AS b WHERE b.kind = a.kind AND b.key = a.key)"
 )
 _KEYS_AT_ONCE = 500
@@ -51,20 +51,28 @@ class SqlLedger(ABC):
         """Run `work` on one snapshot; `empty` where no row was ever recorded."""
 
     def record(
-        self, kind: str, rows: Iterable[tuple[str, Mapping[str, object]]], *, as_of: datetime, run_id: str
+        self,
+        kind: str,
+        rows: Iterable[tuple[str, Mapping[str, object]]],
+        *,
+        as_of: datetime,
+        run_id: str,
+        decided_at: int | None = None,
     ) -> int:
         """Append the rows whose payload differs from the latest one of their key, in one transaction.
 
         Parameters
         ----------
         kind : str
-            ``attainment``, ``credit``, ``run``, ``report``, ``risk``, ``proposal``, ``warning`` or ``model_choice``.
+            ``attainment``, ``credit``, ``run``, ``input``, ``risk``, ``proposal``, ``warning`` or ``model_choice``.
         rows : iterable of (key, payload)
             Payloads of plain JSON values, without NaN or infinity.
         as_of : datetime
             Cut-off of the run, with a time zone.
         run_id : str
             Identity of the run.
+        decided_at : int or None
+            Last row of the ledger that was read to decide what to append; None = it was not read.
 
         Returns
         -------
@@ -75,6 +83,8 @@ class SqlLedger(ABC):
         ------
         InputError
             For a payload that is not plain JSON, an `as_of` without a zone, or a key that is no storable text.
+        LedgerMovedError
+            Where a key has a version later than `decided_at`; nothing is appended then.
         StoreError
             Where the ledger is in use, away, damaged or not ours.
         """
@@ -87,10 +97,16 @@ class SqlLedger(ABC):
             wanted.append((key, canonical_json(payload, argument=f"{kind} {key}")))
         if not wanted:
             return 0
-        return self._write(lambda connection: self._append(connection, kind, wanted, moment, run_id))
+        return self._write(lambda connection: self._append(connection, kind, wanted, moment, run_id, decided_at))
 
     def _append(
-        self, connection: Connection, kind: str, wanted: Sequence[tuple[str, str]], moment: str, run_id: str
+        self,
+        connection: Connection,
+        kind: str,
+        wanted: Sequence[tuple[str, str]],
+        moment: str,
+        run_id: str,
+        decided_at: int | None,
     ) -> int:
         """Append what is new, under the writer's lock."""
         from sqlalchemy import bindparam, text
@@ -100,12 +116,15 @@ class SqlLedger(ABC):
         latest: dict[str, tuple[int, str]] = {}
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             some = {"kind": kind, "keys": keys[start : start + _KEYS_AT_ONCE]}
-            latest |= {row.key: (row.version, row.payload) for row in connection.execute(query, some)}
+            for known in connection.execute(query, some):
+                if decided_at is not None and known.sequence > decided_at:
+                    raise _moved(f"row {known.sequence}, a newer {kind} {known.key}", decided_at)
+                latest[known.key] = (known.version, known.payload)
         sequence, previous = connection.execute(text(f"SELECT sequence, sha256 FROM {self.head_table}")).one()  # noqa: S608
         new: list[dict[str, Any]] = []
         for key, payload in wanted:
-            version, known = latest.get(key, (0, None))
-            if payload == known:
+            version, said = latest.get(key, (0, None))
+            if payload == said:
                 continue
             sequence += 1
             row = {
@@ -276,6 +295,13 @@ def _check_text(argument: str, text: str) -> None:
             allowed=f"text of at most {_LONGEST_TEXT} bytes in UTF-8, without NUL characters",
             try_instead="a shorter name of printable characters",
         )
+
+
+def _moved(came: str, decided_at: int) -> LedgerMovedError:
+    """Make the error for a ledger that has newer versions than were read."""
+    return LedgerMovedError(
+        argument="ledger", came=came, allowed=f"no version after row {decided_at}", try_instead="the same command again"
+    )
 
 
 def _row_sha256(previous: str, row: Mapping[str, object]) -> str:

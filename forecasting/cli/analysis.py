@@ -20,7 +20,19 @@ from forecasting.cli._options import (
     WorkspaceOption,
     open_workspace,
 )
-from forecasting.cli._output import cell, exit_if, interval, money_unit, print_json, records, say, show_table, stages
+from forecasting.cli._output import (
+    WIDE,
+    cell,
+    console_width,
+    exit_if,
+    interval,
+    money_unit,
+    print_json,
+    records,
+    say,
+    show_table,
+    stages,
+)
 from forecasting.terms.errors import ForecastingError
 
 if TYPE_CHECKING:
@@ -95,6 +107,7 @@ def _say_report(report: IngestReport, *, most: int) -> None:
 def attainment(
     workspace: WorkspaceOption = Path("."),
     as_of: AsOfOption = None,
+    seed: SeedOption = None,
     service: Annotated[list[str] | None, typer.Option("--service", help="Only this service; may be repeated.")] = None,
     record: Annotated[bool, typer.Option("--record", help="Record the closed windows in the ledger.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why a final value changes, where one does.")] = "",
@@ -103,9 +116,9 @@ def attainment(
     as_json: JsonOption = False,
 ) -> None:
     """Show what was delivered against every objective, window by window; record closed windows, if asked to."""
-    from forecasting.terms.frames import attainment_frame
+    from forecasting.terms.frames import amount_text, attainment_frame
 
-    space = open_workspace(workspace)
+    space = open_workspace(workspace, seed=seed)  # nothing is drawn here; every command of the chain takes it
     with stages(2) as advance:
         found = space.delivered(as_of, services=service or None, progress=advance)
         added = space.close(found, as_of, reason=reason) if record else 0
@@ -113,16 +126,22 @@ def attainment(
     if as_json:
         print_json("attainment", records(frame))
     else:
+        frame["bad"] = frame["total"] - frame["good"]
+        for name in ("bad", "total"):
+            amounts = [amount_text(n, unit) for n, unit in zip(frame[name], frame["unit"], strict=True)]
+            frame[f"{name}_text"] = [text.removesuffix(" events") for text in amounts]
         begun = frame[(frame["total"] > 0) | frame["final"]]
+        begun = begun.drop(columns=["bad"]).rename(columns={"bad_text": "bad", "total_text": "of"})
+        amount_columns = ("bad", "of") if console_width() >= WIDE else ("bad",)
         show_table(
             "Attainment, latest windows first",
             begun.sort_values(["start", "service"], ascending=[False, True], kind="stable"),
-            {"service": "text", "objective": "text", "period": "key", "good": "money", "total": "money",
+            {"service": "name", "objective": "name", "period": "text", **dict.fromkeys(amount_columns, "text"),
              "value": "share", "target": "share", "status": "key"},
             rows=rows,
         )  # fmt: skip
         if record:
-            say(f"{added} rows added to the ledger")
+            say(f"{added} {'row' if added == 1 else 'rows'} added to the ledger")
     exit_if(fail and bool((frame["status"] == "breached").any()))
 
 

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forecasting.cli._options import AsOfOption, FailOption, JsonOption, WorkspaceOption, open_workspace
-from forecasting.cli._output import exit_if, print_json, say
+from forecasting.cli._output import exit_if, inert, print_json, say, show_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecasting.terms.agreement import Agreement
     from forecasting.terms.audit import CatalogueFinding
     from forecasting.terms.catalogue import Catalogue
 
@@ -48,15 +51,17 @@ def check(
         }
         print_json("catalogue check", data)
     else:
-        say(f"{catalogue.name}: " + ", ".join(f"{count} {what}" for what, count in counts.items() if count))
+        found = [f"{count} {_ONE.get(what, what) if count == 1 else what}" for what, count in counts.items() if count]
+        say(f"{catalogue.name}: " + (", ".join(found) or "nothing in it"))
         for n in catalogue.notices:
             where = f"{n.file}:{n.line}" if n.line else n.file
-            typer.echo(f"{typer.style('note', fg='cyan')} {where}: {n.rule}: {n.message}")
+            typer.echo(f"{typer.style('note', fg='cyan')} {inert(f'{where}: {n.rule}: {n.message}')}")
         for f in findings:
             mark = typer.style("GAP ", fg="red", bold=True) if f.severity == "gap" else typer.style("hint", fg="yellow")
-            typer.echo(f"{mark} {f.subject}: {f.message} ({f.evidence}) → {f.try_instead} [{f.rule}]")
+            typer.echo(f"{mark} {inert(f'{f.subject}: {f.message} ({f.evidence}) → {f.try_instead} [{f.rule}]')}")
         gaps = sum(f.severity == "gap" for f in findings)
-        say(f"{gaps} gaps, {len(findings) - gaps} hints, {len(catalogue.notices)} notes")
+        hints = len(findings) - gaps
+        say(", ".join((_count(gaps, "gap"), _count(hints, "hint"), _count(len(catalogue.notices), "note"))))
     exit_if(fail and any(f.severity == "gap" for f in findings))
 
 
@@ -64,12 +69,36 @@ def _checked(
     workspace: Path, documents: Path | None, as_of: str | None, *, strict: bool
 ) -> tuple[Catalogue, tuple[CatalogueFinding, ...]]:
     """Return the catalogue and what its audit found; documents alone have no data, so only their text is audited."""
-    from forecasting.workspace.documents import load_documents
+    from forecasting.workspace.documents import audit_documents, load_documents
 
     if documents is not None:
-        return load_documents(documents, strict=strict), ()
+        catalogue = load_documents(documents, strict=strict)
+        return catalogue, audit_documents(catalogue, as_of)
     space = open_workspace(workspace, strict=strict, notices=False)
     return space.catalogue, space.audit(as_of)
+
+
+_ONE = {
+    "services": "service",
+    "objectives outside agreements": "objective outside agreements",
+    "agreements": "agreement",
+    "agreed objectives": "agreed objective",
+    "resources": "resource",
+    "demand drivers": "demand driver",
+    "covariates": "covariate",
+    "customers": "customer",
+    "calendars": "calendar",
+    "scenarios": "scenario",
+    "alert policies": "alert policy",
+    "notification targets": "notification target",
+    "data sources": "data source",
+    "outside queries": "outside query",
+}
+"""What is counted, where there is one of it."""
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _counts(catalogue: Catalogue) -> dict[str, int]:
@@ -105,8 +134,7 @@ def show(
     space = open_workspace(workspace)
     agreements = space.catalogue.agreements
     if name is None:
-        for a in agreements:
-            say(f"{a.id}: {a.kind.value}, {a.provider} to {a.customer} for {a.service}")
+        _list(agreements, as_json=as_json)
         return
     chosen = [a for a in agreements if name in (a.id, a.service)]
     if not chosen:
@@ -127,9 +155,29 @@ def show(
     for index, (key, lines) in enumerate(texts.items()):
         if index:
             say("")
-        typer.echo(typer.style(key, bold=True))
+        typer.echo(typer.style(inert(key), bold=True))
         for line in lines:
             say(line)
+
+
+def _list(agreements: Sequence[Agreement], *, as_json: bool) -> None:
+    """List the agreements in the order of the catalogue."""
+    import pandas as pd
+
+    columns = ["agreement", "kind", "service", "provider", "customer", "valid_from", "valid_until"]
+    rows = [
+        (a.id, a.kind.value, a.service, a.provider, a.customer, a.valid_from.isoformat(),
+         None if a.valid_until is None else a.valid_until.isoformat())
+        for a in agreements
+    ]  # fmt: skip
+    if as_json:
+        print_json("catalogue show", [dict(zip(columns, row, strict=True)) for row in rows])
+    elif not rows:
+        say("the catalogue has no agreement")
+    else:
+        forms = dict.fromkeys(columns, "text") | dict.fromkeys(("kind", "valid_from", "valid_until"), "key")
+        frame = pd.DataFrame(rows, columns=columns)
+        show_table("Agreements (forecasting catalogue show NAME)", frame, forms, rows=len(rows))
 
 
 @app.command()

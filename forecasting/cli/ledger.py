@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from datetime import UTC
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from forecasting.cli._options import FailOption, JsonOption, RowsOption, WorkspaceOption, open_workspace
-from forecasting.cli._output import exit_if, print_json, say, show_table, stages
+from forecasting.cli._output import exit_if, more_rows, print_json, say, show_table, stages
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from forecasting.ports import LedgerEntry
+    from forecasting.workspace import Workspace
 
 app = typer.Typer(help="What was computed and said, and from what: append-only, versioned, hash-chained.")
 
 
 @app.command()
 def runs(workspace: WorkspaceOption = Path("."), rows: RowsOption = 60, as_json: JsonOption = False) -> None:
-    """List the runs, latest first."""
+    """List the runs that made a report, latest first."""
     import pandas as pd
 
     from forecasting.adapters._plain import plain
@@ -25,13 +34,16 @@ def runs(workspace: WorkspaceOption = Path("."), rows: RowsOption = 60, as_json:
     if as_json:
         print_json("ledger runs", [plain(run) for run in found])
         return
+    if not found:
+        say(f"no report was made yet: forecasting plan -w {workspace}")
+        return
     frame = pd.DataFrame(
-        [(r.run_id, r.as_of.isoformat(), r.code_version, r.catalogue_version[:12], r.data_version[:12], r.seed,
+        [(r.run_id, _instant(r.as_of), r.code_version, r.catalogue_version[:12], r.data_version[:12], r.seed,
           r.batch, len(r.files)) for r in found],
         columns=["run", "as_of", "code", "catalogue", "data", "seed", "batch", "files"],
     )  # fmt: skip
-    columns = dict.fromkeys(("run", "as_of", "code", "catalogue", "data"), "key")
-    show_table("Runs, latest first", frame, columns | dict.fromkeys(("seed", "batch", "files"), "text"), rows=rows)
+    columns = dict.fromkeys(frame.columns, "key") | {"code": "text"}
+    show_table("Runs, latest first", frame, columns, rows=rows)
 
 
 @app.command()
@@ -45,36 +57,69 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show every version of what was recorded, oldest first."""
-    import json
-
-    import pandas as pd
-
+    from forecasting.adapters._fields import nearest
     from forecasting.adapters._plain import plain
     from forecasting.terms.errors import InputError
 
-    found = [e for e in open_workspace(workspace).ledger.entries(kind) if e.key.startswith(key)]
+    space = open_workspace(workspace)
+    _known_kind(space, kind)
+    recorded = space.ledger.entries(kind)
+    found = [e for e in recorded if e.key.startswith(key)]
     if not found:
         raise InputError(
             argument="key",
-            came=f"{key} (kind {kind})",
-            allowed="the beginning of a recorded key",
-            try_instead="forecasting ledger export --kind attainment, which lists them",
+            came=key,
+            allowed=f"the beginning of a recorded key of kind {kind}",
+            try_instead=nearest(key, sorted({e.key for e in recorded}))
+            or f"forecasting ledger export --kind {kind}, which lists them",
         )
     if as_json:
         print_json("ledger show", [plain(entry) for entry in found])
-        return
-    table: list[tuple[object, ...]]
-    if kind == "attainment":
-        table = [
-            (e.key, e.version, e.as_of.isoformat(), e.payload.get("value"), e.payload.get("status"),
-             e.payload.get("stage"), e.payload.get("coverage"), e.payload.get("reason"))
-            for e in found
-        ]  # fmt: skip
-        names = ["key", "version", "as_of", "value", "status", "stage", "coverage", "reason"]
+    elif kind == "attainment":
+        _show_attainments(key, found, rows=rows)
     else:
-        table = [(e.key, e.version, e.as_of.isoformat(), json.dumps(e.payload, sort_keys=True)[:400]) for e in found]
-        names = ["key", "version", "as_of", "payload"]
-    show_table(f"Recorded under {key}", pd.DataFrame(table, columns=names), dict.fromkeys(names, "text"), rows=rows)
+        for entry in found[:rows]:
+            say(f"{entry.key}, version {entry.version}, as of {_instant(entry.as_of)}, run {entry.run_id}")
+            for name, value in sorted(entry.payload.items()):
+                say(f"  {name}: {value if isinstance(value, str) else json.dumps(value, sort_keys=True)}")
+        more_rows(len(found), rows)
+
+
+def _known_kind(space: Workspace, kind: str) -> None:
+    """Refuse a kind that no run records and that the ledger does not have."""
+    from forecasting.adapters._fields import nearest
+    from forecasting.terms.errors import InputError
+    from forecasting.workspace.records import KINDS
+
+    if kind not in KINDS and not space.ledger.entries(kind):
+        raise InputError(
+            argument="kind", came=kind, allowed=", ".join(KINDS), try_instead=nearest(kind, KINDS) or "attainment"
+        )
+
+
+def _show_attainments(key: str, found: Sequence[LedgerEntry], *, rows: int) -> None:
+    """Show versions of attainments as a table; a reason only where one was given."""
+    import pandas as pd
+
+    frame = pd.DataFrame(
+        [(e.key, e.version, _instant(e.as_of), _share(e.payload.get("value")), e.payload.get("status"),
+          e.payload.get("stage"), e.payload.get("coverage"), e.payload.get("reason") or None) for e in found],
+        columns=["key", "version", "as_of", "value", "status", "stage", "slices", "reason"],
+    )  # fmt: skip
+    columns = {"version": "key", "as_of": "key", "value": "share", "status": "key", "stage": "key", "slices": "key"}
+    one = len(set(frame["key"])) == 1
+    if not one:
+        columns = {"key": "text", **columns}
+    if frame["reason"].notna().any():
+        columns["reason"] = "text"
+    show_table(f"Recorded under {found[0].key if one else key}", frame, columns, rows=rows)
+    say("value: at least this; slices: known/elapsed; --json has all digits")
+
+
+def _instant(at: datetime) -> str:
+    """Return an instant to the minute, in UTC; with seconds where it has some."""
+    utc = at.astimezone(UTC)
+    return f"{utc:%Y-%m-%d %H:%MZ}" if not (utc.second or utc.microsecond) else utc.isoformat()
 
 
 @app.command()
@@ -84,7 +129,7 @@ def restatements(
     fail: FailOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List final attainments that were replaced, with the reason; the old values are kept."""
+    """List final attainments that were replaced, with the reason; exit code 1 on request where a verdict turned."""
     import pandas as pd
 
     from forecasting.adapters._plain import plain
@@ -98,16 +143,21 @@ def restatements(
     else:
         frame = pd.DataFrame(
             [(r.service, r.objective, r.period, r.version, _share(r.value_before), _share(r.value_after),
-              f"{r.status_before} → {r.status_after}", r.reason) for r in found],
+              f"{r.status_before} → {r.status_after}" if r.turned else f"still {r.status_after}", r.reason)
+             for r in found],
             columns=["service", "objective", "period", "version", "before", "after", "verdict", "reason"],
         )  # fmt: skip
-        columns = dict.fromkeys(frame.columns, "text") | {"before": "share", "after": "share", "verdict": "key"}
-        show_table("Restatements, oldest first", frame, columns, rows=rows)
+        columns = {"objective": "text", "period": "key", "version": "key", "before": "share", "after": "share",
+                   "verdict": "key", "reason": "text"}  # fmt: skip
+        show_table("Restatements, oldest first; the values before stay in the ledger", frame, columns, rows=rows)
     exit_if(fail and any(r.turned for r in found))
 
 
-def _share(value: object) -> float | None:
-    return None if value is None else float(str(value))
+def _share(value: object) -> object:
+    """Return a recorded share as an exact number; None where there is none."""
+    from decimal import Decimal
+
+    return None if value is None else Decimal(str(value))
 
 
 @app.command()
@@ -125,11 +175,12 @@ def verify(workspace: WorkspaceOption = Path("."), as_json: JsonOption = False) 
         print_json("ledger verify", {"ledger": list(ledger), "metrics": list(metrics), "head": head})
     else:
         for name, damages in (("ledger", ledger), ("metric store", metrics)):
-            say(f"{name}: " + ("whole" if not damages else f"{len(damages)} damages"))
+            say(f"{name}: " + ("whole" if not damages else f"damaged in {len(damages)} places"))
             for damage in damages:
                 say(f"  {damage}")
         say(f"head: row {sequence}, sha256 {digest}")
-        say("keep the head elsewhere (a ticket, a mail): it proves later that nothing before it was changed")
+        if sequence:
+            say("keep the head elsewhere (a ticket, a mail): it proves later that nothing before it was changed")
     exit_if(bool(ledger or metrics))
 
 
@@ -141,7 +192,10 @@ def export(
     """Print the rows with their hashes as JSON lines, for an auditor."""
     from forecasting.workspace.runs import export_rows
 
-    print(export_rows(open_workspace(workspace).ledger.entries(kind)), end="")  # noqa: T201
+    space = open_workspace(workspace)
+    if kind is not None:
+        _known_kind(space, kind)
+    print(export_rows(space.ledger.entries(kind)), end="")  # noqa: T201
 
 
 @app.command()

@@ -178,7 +178,7 @@ def events_of(
         dropped=dropped,
         unit=judged.unit,
         calendars=calendars or {},
-        observed=judged.known,
+        observed=judged.known if judged.observed is None else judged.observed,
         time=lasting.time,
     )
 

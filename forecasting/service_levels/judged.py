@@ -51,6 +51,8 @@ class Judged:
     """Eligible slices whose events (or some of whose time or tickets) an exclusion or the workload limit dropped."""
     unit: Unit
     """What `good` and `total` count."""
+    observed: NDArray[np.bool_] | None = None
+    """Where there were data, whatever the service time made of it; None = where known."""
 
     def __len__(self) -> int:
         return len(self.starts)

@@ -117,6 +117,10 @@ class StoreError(ForecastingError):
     """The workspace's store is missing, locked, damaged or of another version (exit code 2)."""
 
 
+class LedgerMovedError(StoreError):
+    """Somebody else recorded versions of the same keys since the ledger was read: decide again, then record."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Excuse:
     """A typed "no": this model, proposer or source does not apply here, and why.

@@ -180,7 +180,7 @@ def plan_frames(plan: Plan) -> dict[str, pd.DataFrame]:
     """
     outlooks = [(s, o) for s in plan.services for o in s.objectives]
     return {
-        "attainment": attainment_frame([a for o in plan.objectives() for a in o.attainments]),
+        "attainment": attainment_frame([a for o in plan.record or [o for _, o in outlooks] for a in o.attainments]),
         "risks": _frame(
             _RISKS,
             (

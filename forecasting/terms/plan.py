@@ -130,12 +130,10 @@ class Plan:
     """Credits of the closed windows, oldest first."""
     findings: tuple[CatalogueFinding, ...] = ()
     """What the audit of the catalogue found."""
-    ended: tuple[ObjectiveOutlook, ...] = ()
-    """Objectives of agreements that have ended, with their attainments only."""
+    record: tuple[ObjectiveOutlook, ...] = ()
+    """Every closed window of every promise, of ended agreements too: what the ledger keeps and credits come from.
 
-    def objectives(self) -> tuple[ObjectiveOutlook, ...]:
-        """Return every objective: of the services, then of agreements that have ended."""
-        return (*(o for s in self.services for o in s.objectives), *self.ended)
+    `services` hold the latest windows only, as they are printed."""
 
     def frames(self) -> Mapping[str, pd.DataFrame]:
         """Return the results as pandas frames: attainment, risks, choices, requirements, options, drivers."""

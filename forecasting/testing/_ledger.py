@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta, timezone
 
 from forecasting.ports import Ledger
-from forecasting.terms.errors import InputError
+from forecasting.terms.errors import InputError, LedgerMovedError
 from forecasting.testing._inputs import AS_OF, NAMES, refused
 
 NamedCheck = tuple[str, Callable[[], None]]
@@ -46,6 +46,7 @@ def check_ledger(
         "payloads that are not plain JSON": _bad_payloads,
         "a source that fails half-way": _ledger_atomic,
         "writers at the same time": _ledger_writers,
+        "a decision on what was read": _ledger_moved,
         "a big batch": lambda ledger: _ledger_big(ledger, big),
     }
     for name, check in checks.items():
@@ -123,6 +124,25 @@ def _ledger_texts(ledger: Ledger) -> None:
     for key in ("a\0b", "\ud800", "k" * 3000):
         refused(lambda key=key: _say(ledger, "run", [(key, {})]))  # type: ignore[misc]
     assert not ledger.verify(), f"damage: {ledger.verify()}"
+
+
+def _ledger_moved(ledger: Ledger) -> None:
+    """What was decided before others recorded versions of the same keys is not appended; other keys do not matter."""
+
+    def decide(rows: Sequence[tuple[str, Mapping[str, object]]], at: int) -> int:
+        return ledger.record("risk", rows, as_of=AS_OF, run_id="r", decided_at=at)
+
+    assert decide([("a", {"p": 1}), ("b", {"p": 1})], 0) == 2, "a new ledger"
+    assert decide([("c", {"p": 1})], 0) == 1, "another key was recorded since"
+    assert decide([("a", {"p": 2})], 3) == 1, "nothing was recorded since"
+    try:
+        decide([("d", {"p": 1}), ("a", {"p": 3})], 3)
+    except LedgerMovedError:
+        pass
+    else:
+        raise AssertionError("a decision on an older version was appended")
+    assert ledger.head()[0] == 4, "a part of what was refused was appended"
+    assert ledger.record("run", [("a", {"p": 1})], as_of=AS_OF, run_id="r", decided_at=0) == 1, "another kind"
 
 
 def _bad_payloads(ledger: Ledger) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from forecasting.history.calendar import is_local_days
 from forecasting.service_levels.attainment import attainments
@@ -14,7 +15,7 @@ from forecasting.service_levels.composite import composite_attainments
 from forecasting.service_levels.credit_statement import credit_statement
 from forecasting.service_levels.events import Events, events_of
 from forecasting.service_levels.masks import TimeMasks
-from forecasting.service_levels.windows import closed_periods, coming_periods
+from forecasting.service_levels.windows import closed_periods, coming_periods, local_midnight
 from forecasting.terms.agreement import Agreement
 from forecasting.terms.alerting import Alert, BurnRate
 from forecasting.terms.budget import ErrorBudget
@@ -24,7 +25,7 @@ from forecasting.terms.errors import Excuse
 from forecasting.terms.history import History
 from forecasting.terms.indicator import CompositeIndicator
 from forecasting.terms.plan import ObjectiveOutlook
-from forecasting.terms.service_level import Attainment, Objective, Period
+from forecasting.terms.service_level import Attainment, Objective, Period, RollingWindow
 from forecasting.workflows.prepare import components_of
 
 LOOKBACKS = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1), timedelta(days=3))
@@ -37,10 +38,10 @@ class Delivered:
 
     agreement: Agreement | None
     objective: Objective
-    events: Events | Excuse
-    """Good and total per slice; an excuse without data, and for composites."""
+    events: Events | Excuse | None
+    """Good and total per slice; an excuse without data, and for composites; None where they were let go."""
     attainments: tuple[Attainment, ...]
-    """Closed windows, oldest first, and the running one last."""
+    """Closed windows, oldest first, and the running one last; a rolling window that ends now is both."""
     excuse: Excuse | None = None
     """Why there is no attainment; None where there is one."""
 
@@ -85,7 +86,7 @@ def delivered(
         if agreement is not None and agreement.valid_from > as_of.date():
             continue
         found.append(_one(catalogue, history, agreement, objective, as_of, masks))
-    return tuple(found)
+    return tuple(sorted(found, key=lambda one: one.objective.service))  # within a service as the catalogue has them
 
 
 def _one(
@@ -124,12 +125,34 @@ def _first(events: Events) -> datetime:
 
 
 def _periods(objective: Objective, since: datetime, as_of: datetime) -> tuple[Period, ...]:
-    closed = closed_periods(objective.window, since=since, as_of=as_of)
-    return (*closed, *coming_periods(objective.window, as_of=as_of, ahead=0))
+    """Return the closed windows and the one whose error budget is being spent at `as_of`.
+
+    Of a rolling window that is the one that looks back the whole length: it ends now, or at the next midnight. The one
+    that a forecast is made for ends some days later, and has forgotten the first days already.
+    """
+    window = objective.window
+    closed = closed_periods(window, since=since, as_of=as_of)
+    if not isinstance(window, RollingWindow):
+        return (*closed, *coming_periods(window, as_of=as_of, ahead=0))
+    if closed and closed[-1].end == as_of:
+        return closed
+    until = _midnight(as_of + timedelta(days=1), window.zone)
+    return (*closed, closed_periods(window, since=until - window.length, as_of=until)[-1])
+
+
+def _is_running(a: Attainment, objective: Objective, as_of: datetime) -> bool:
+    """Tell whether the budget of a window is being spent at `as_of`."""
+    return a.period.end > as_of or (isinstance(objective.window, RollingWindow) and a.period.end == as_of)
+
+
+def _midnight(at: datetime, zone: str) -> datetime:
+    return local_midnight(at.astimezone(ZoneInfo(zone)).date(), zone)
 
 
 def budgets(catalogue: Catalogue, found: Sequence[Delivered], *, as_of: datetime) -> tuple[ErrorBudget, ...]:
     """Return the error budget of every running window, with burn rates and the alerts that hold.
+
+    Of a rolling window it is that of the whole length up to now (its end: the local midnight now or next).
 
     Parameters
     ----------
@@ -140,13 +163,13 @@ def budgets(catalogue: Catalogue, found: Sequence[Delivered], *, as_of: datetime
     """
     made = []
     for one in found:
-        running = [a for a in one.attainments if a.period.end > as_of]
+        running = [a for a in one.attainments if _is_running(a, one.objective, as_of)]
         if not running:
             continue
         a = running[0]
         allowed = _allowed(a)
-        rates = () if isinstance(one.events, Excuse) else _rates(one.objective, one.events, as_of)
-        hold = () if isinstance(one.events, Excuse) else _alerts(catalogue, one.objective, one.events, as_of)
+        rates = () if not isinstance(one.events, Events) else _rates(one.objective, one.events, as_of)
+        hold = () if not isinstance(one.events, Events) else _alerts(catalogue, one.objective, one.events, as_of)
         budget = allowed if allowed is not None else a.budget_events
         made.append(
             ErrorBudget(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from forecasting.terms.errors import Excuse, ForecastingError
+from forecasting.terms.errors import Excuse, ForecastingError, StoreError
 from forecasting.terms.history import SeriesQuality
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _series(workspace: Workspace, as_of: str | date | datetime | None) -> list[F
             return []
         prepared = workspace.prepare(as_of)
     except ForecastingError as error:
-        if error.argument in ("ledger", "store"):
+        if isinstance(error, StoreError):
             return []  # has a line of its own
         return [_finding("series", False, str(error), error.try_instead)]
     findings = [

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from forecasting.terms.errors import InputError
 
+T = TypeVar("T")
+
 if TYPE_CHECKING:
+    import pandas as pd
+
     from forecasting.workflows.delivered import Delivered
     from forecasting.workspace.workspace import Workspace
 
-GROUP = 25
-"""Services read at once: a few million rows of a year of minutes."""
+GROUP_ROWS = 3_000_000
+"""Rows read at once; a single service may have more."""
 
 
 def read_delivered(
@@ -21,9 +25,13 @@ def read_delivered(
     as_of: str | date | datetime | None,
     *,
     services: Sequence[str] | None,
+    each: Callable[[Delivered], T],
     progress: Callable[[str], None],
-) -> tuple[Delivered, ...]:
-    """Return what was delivered in every window of every promise of the services."""
+) -> tuple[T, ...]:
+    """Return what `each` makes of every promise of the services: by service, then as the catalogue has them.
+
+    The slices behind a promise are let go once it was looked at, so that memory holds one group at a time.
+    """
     from forecasting.history.grid import build_history
     from forecasting.history.tickets import tickets_known
     from forecasting.terms.history import History
@@ -44,13 +52,13 @@ def read_delivered(
     instant = workspace.instant(as_of)
     batch = workspace.position()[0]
     tickets = workspace.metrics.read_tickets(batch=batch)
+    _need_rows_before(workspace, tickets, instant)
     known_tickets = tickets_known(tickets, instant) if len(tickets) else None
     zones = {name: service.zone for name, service in catalogue.services.items()}
     wanted = sorted({o.service for _, o in catalogue.all_objectives() if services is None or o.service in services})
-    found: list[Delivered] = []
+    found: list[T] = []
     progress("reading")
-    for first in range(0, len(wanted), GROUP):
-        group = wanted[first : first + GROUP]
+    for group in _groups(workspace, wanted):
         needed = services_needed(catalogue, group)
         rows = workspace.metrics.read(
             until=instant, services=needed, metrics=metrics_needed(workspace, needed), batch=batch
@@ -59,13 +67,49 @@ def read_delivered(
         history = build_history(rows, catalogue.metrics, zones, instant)
         if known_tickets is not None:
             history = History(cut_off=history.cut_off, series=history.series, tickets=known_tickets)
-        found += delivered(catalogue, history, as_of=instant, services=group)
-    order = {key: k for k, key in enumerate(_keys(workspace))}
-    return tuple(sorted(found, key=lambda d: order[d.agreement.id if d.agreement else "", d.objective.name]))
+        found += [each(one) for one in delivered(catalogue, history, as_of=instant, services=group)]
+    return tuple(found)
 
 
-def _keys(workspace: Workspace) -> list[tuple[str, str]]:
-    return [(a.id if a else "", o.name) for a, o in workspace.catalogue.all_objectives()]
+def _need_rows_before(workspace: Workspace, tickets: pd.DataFrame, instant: datetime) -> None:
+    """Refuse a cut-off of which nothing, or nothing of the year before it, is known: mostly a mistyped date."""
+    from forecasting.workspace.workspace import LONGEST_SILENCE
+
+    begins = [first.to_pydatetime().replace(tzinfo=UTC) for first in workspace.metrics.extent()["first"]]
+    ends = list(freshness(workspace, None).values())
+    for name in ("opened", "resolved"):
+        known = tickets[name].dropna()
+        begins += [at.to_pydatetime().replace(tzinfo=UTC) for at in (known.min(),) if len(known)]
+        ends += [at.to_pydatetime().replace(tzinfo=UTC) for at in (known.max(),) if len(known)]
+    if begins and instant <= min(begins):
+        raise InputError(
+            argument="as_of", came=instant.isoformat(),
+            allowed=f"an instant after the first row, of {min(begins):%Y-%m-%d}",
+            try_instead="a later --as-of, or ingest older data",
+        )  # fmt: skip
+    if ends and instant - max(ends) > LONGEST_SILENCE:
+        raise InputError(
+            argument="as_of", came=instant.isoformat(),
+            allowed=f"at most {LONGEST_SILENCE.days} days after the last row, of {max(ends):%Y-%m-%d}",
+            try_instead="ingest newer data, or an earlier --as-of",
+        )  # fmt: skip
+
+
+def _groups(workspace: Workspace, services: Sequence[str]) -> list[list[str]]:
+    """Cut the services into groups whose rows fit in memory together."""
+    extent = workspace.extent(None)
+    used = extent[extent["metric"].isin(metrics_needed(workspace, services))]
+    rows = used.groupby("service", observed=True)["rows"].sum().to_dict()
+    groups: list[list[str]] = []
+    room = 0
+    for service in services:
+        size = int(rows.get(service, 0))
+        if not groups or size > room:
+            groups.append([])
+            room = GROUP_ROWS
+        groups[-1].append(service)
+        room -= size
+    return groups
 
 
 def metrics_needed(workspace: Workspace, services: Sequence[str]) -> tuple[str, ...]:
@@ -83,7 +127,7 @@ def metrics_needed(workspace: Workspace, services: Sequence[str]) -> tuple[str, 
 
 def freshness(workspace: Workspace, as_of: datetime | None) -> dict[tuple[str, str], datetime]:
     """Return the end of the last slice of every (service, metric) that has rows before the cut-off."""
-    extent = workspace.metrics.extent(until=as_of, batch=workspace.position()[0])
+    extent = workspace.extent(as_of)
     steps = {name: metric.step for name, metric in workspace.catalogue.metrics.items()}
     return {
         (str(service), str(metric)): last.to_pydatetime().replace(tzinfo=UTC) + steps[str(metric)]

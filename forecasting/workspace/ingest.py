@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from forecasting.adapters.clock import SystemClock
 from forecasting.adapters.sources import check_services, open_source, open_tickets
 from forecasting.ports import HistorySource, IngestReport
 from forecasting.terms.errors import ForecastingError
@@ -95,7 +94,7 @@ def _open(workspace: Workspace, spec: SourceSpec) -> HistorySource:
         workspace.catalogue.metrics,
         queries=workspace.catalogue.queries,
         environment=os.environ,
-        clock=SystemClock(),
+        clock=workspace.clock,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,7 +14,7 @@ from forecasting.adapters._sql_ledger import canonical_json
 from forecasting.ports import Ledger, LedgerEntry, MetricStore
 from forecasting.service_levels.restatement import Origin, change_reasons, ledger_row, next_stage
 from forecasting.terms.catalogue import Catalogue
-from forecasting.terms.errors import ForecastingError
+from forecasting.terms.errors import ForecastingError, LedgerMovedError
 from forecasting.terms.indicator import CompositeIndicator, metrics_of
 from forecasting.terms.restatement import Restatement, Stage
 from forecasting.terms.service_level import Attainment, Objective, Period
@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from forecasting.terms.breach import BreachRisk
     from forecasting.terms.credit import CreditLine
     from forecasting.terms.plan import Plan
+
+Row = tuple[str, Mapping[str, object]]
+"""Key and payload of a row of the ledger."""
+
+_MOST_DECISIONS = 100
+"""How often a run decides what to record while others record the same windows; each time, others have got on."""
+
+
+KINDS = ("attainment", "credit", "risk", "model_choice", "proposal", "warning", "run")
+"""Kinds of rows that runs write."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +73,7 @@ def pending_attainments(
 ) -> Pending:
     """Return what has to be appended so that the ledger says what was computed now.
 
-    A row that the ledger has from a run with a later cut-off is left alone: that run knew more.
+    A row that the ledger has from a run with a later cut-off, or of a later batch, is left alone: that run knew more.
 
     Parameters
     ----------
@@ -90,7 +100,7 @@ def pending_attainments(
                 continue
             key = attainment_key(a.service, a.agreement, a.objective, a.period.label)
             entry = recorded.get(key)
-            if entry is not None and entry.as_of > as_of:
+            if entry is not None and (entry.as_of > as_of or _batch_of(entry) > batch):
                 continue
             origin = Origin(
                 batch=batch,
@@ -135,6 +145,12 @@ def definition_of(objective: Objective) -> str:
     for name in ("display_name", "description", "alert_policies"):
         found.pop(name, None)  # words and who is told do not change what was promised
     return hashlib.sha256(canonical_json(found, argument=objective.name).encode()).hexdigest()
+
+
+def _batch_of(entry: LedgerEntry) -> int:
+    """Return the last batch that a recorded attainment was computed from; 0 where the row does not say."""
+    found = entry.payload.get("batch")
+    return found if isinstance(found, int) else 0
 
 
 def _changed(recorded: Mapping[str, object], row: Mapping[str, object]) -> bool:
@@ -205,9 +221,38 @@ def _late_rows(
 
 
 # ---------------------------------------------------------------------- the other kinds of a run
-def record_run(ledger: Ledger, plan: Plan, pending: Pending, credit_lines: Sequence[CreditLine]) -> int:
-    """Append what a plan says; what the ledger has already is not repeated. Return the rows added."""
-    run, added = plan.manifest.run_id, 0
+def record_decided(
+    ledger: Ledger, kind: str, decide: Callable[[int], Sequence[Row]], *, as_of: datetime, run_id: str
+) -> int:
+    """Append what `decide` says of the ledger as it stands up to a row; decided again where others were quicker.
+
+    Without this, two runs that read the ledger at the same time would both record the same window.
+    """
+    for _ in range(_MOST_DECISIONS):
+        head = ledger.head()[0]
+        try:
+            return ledger.record(kind, decide(head), as_of=as_of, run_id=run_id, decided_at=head)
+        except LedgerMovedError as error:
+            moved = error
+    raise moved
+
+
+def record_run(ledger: Ledger, plan: Plan, attainments: Callable[[int], Sequence[Row]]) -> int:
+    """Append what a plan says; what the ledger has already is not repeated. Return the rows added.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    plan : Plan
+    attainments : callable
+        Returns the attainments to append to the ledger as it stands up to a row.
+    """
+    run = plan.manifest.run_id
+    added = record_decided(ledger, "attainment", attainments, as_of=plan.as_of, run_id=run)
+    added += record_decided(
+        ledger, "credit", lambda head: credit_rows(ledger, plan.credits, as_of=plan.as_of, until=head),
+        as_of=plan.as_of, run_id=run,
+    )  # fmt: skip
     risks = [
         (attainment_key(r.service, r.agreement, r.objective, r.period.label), risk_row(r))
         for s in plan.services
@@ -216,8 +261,6 @@ def record_run(ledger: Ledger, plan: Plan, pending: Pending, credit_lines: Seque
     ]
     choices = [(f"{s.service.name}", as_row(s.choice)) for s in plan.services if s.choice]
     for kind, rows in (
-        ("attainment", list(pending.rows)),
-        ("credit", credit_rows(ledger, credit_lines, as_of=plan.as_of)),
         ("risk", risks),
         ("model_choice", choices),
         ("proposal", [(p.id, as_row(p)) for p in plan.proposals]),
@@ -233,9 +276,9 @@ def credit_key(line: CreditLine) -> str:
     return "/".join((line.agreement, "all" if line.joint else line.objective, line.period.label))
 
 
-def credit_rows(ledger: Ledger, lines: Sequence[CreditLine], *, as_of: datetime) -> list[tuple[str, dict[str, object]]]:
-    """Return the credits to record; one that a run with a later cut-off recorded is left alone."""
-    recorded = latest(ledger.entries("credit")) if lines else {}
+def credit_rows(ledger: Ledger, lines: Sequence[CreditLine], *, as_of: datetime, until: int) -> list[Row]:
+    """Return the credits to add to the ledger up to a row; one that a run with a later cut-off recorded is left."""
+    recorded = latest(ledger.entries("credit", until=until)) if lines else {}
     return [
         (key, as_row(line))
         for line in lines

@@ -16,8 +16,15 @@ from forecasting.adapters._plain import plain
 from forecasting.ports import LedgerEntry
 from forecasting.terms.errors import InputError, StoreError
 from forecasting.terms.settings import Settings
-from forecasting.workspace.archive import input_files
-from forecasting.workspace.records import Pending, credit_rows, latest, pending_attainments, record_run
+from forecasting.workspace.records import (
+    Pending,
+    Row,
+    credit_rows,
+    latest,
+    pending_attainments,
+    record_decided,
+    record_run,
+)
 from forecasting.workspace.stores import Past
 
 if TYPE_CHECKING:
@@ -71,7 +78,7 @@ def pending_of(workspace: Workspace, plan: Plan, *, reason: str = "") -> Pending
     """Return the attainments of a plan that the ledger does not have yet."""
     entries = workspace.ledger.entries("attainment", until=plan.manifest.sequence)
     return pending_attainments(
-        [(o.objective, o.attainments) for o in plan.objectives()],
+        [(o.objective, o.attainments) for o in plan.record],
         recorded=latest(entries),
         metrics=workspace.metrics,
         catalogue=workspace.catalogue,
@@ -88,19 +95,24 @@ def record_plan(workspace: Workspace, plan: Plan, files: Mapping[str, str], *, r
 
     The run comes last: where it is, everything before it is.
     """
-    # Against the ledger as it is now, not as it was read: another run may have recorded the same windows meanwhile.
-    fresh = replace(plan, manifest=replace(plan.manifest, sequence=workspace.ledger.head()[0]))
-    added = record_run(workspace.ledger, plan, pending_of(workspace, fresh, reason=reason), plan.credits)
-    m = plan.manifest
-    known = latest(workspace.ledger.entries("run", key=m.run_id)).get(m.run_id)
+
+    def attainments(sequence: int) -> list[Row]:
+        # Against the ledger as it is now, not as it was read: another run may have recorded the same windows meanwhile.
+        fresh = replace(plan, manifest=replace(plan.manifest, sequence=sequence))
+        return list(pending_of(workspace, fresh, reason=reason).rows)
+
+    ledger, m = workspace.ledger, plan.manifest
+    added = record_run(ledger, plan, attainments)
     hashes = file_hashes(files)
-    if known is not None and (known.payload.get("files") == hashes or not hashes):
+
+    def is_known(sequence: int) -> bool:
+        known = latest(ledger.entries("run", key=m.run_id, until=sequence)).get(m.run_id)
+        return known is not None and (known.payload.get("files") == hashes or not hashes)
+
+    if is_known(ledger.head()[0]):
         return added
-    inputs = {
-        name: workspace.archive.keep(data)
-        for name, data in input_files(workspace.root, "forecasting.yaml", workspace.project.catalogue).items()
-    }
-    row = {
+    inputs = workspace.archive.keep(workspace.inputs, as_of=plan.as_of, run_id=m.run_id)
+    row: dict[str, object] = {
         "run_id": m.run_id,
         "as_of": plain(m.as_of),
         "code_version": m.code_version,
@@ -115,7 +127,10 @@ def record_plan(workspace: Workspace, plan: Plan, files: Mapping[str, str], *, r
         "settings": plain(workspace.settings),
         "libraries": dict(m.libraries),
     }
-    return added + workspace.ledger.record("run", [(m.run_id, row)], as_of=plan.as_of, run_id=m.run_id)
+    return added + record_decided(
+        ledger, "run", lambda sequence: [] if is_known(sequence) else [(m.run_id, row)], as_of=plan.as_of,
+        run_id=m.run_id,
+    )  # fmt: skip
 
 
 def record_delivered(workspace: Workspace, found: Sequence[Delivered], *, as_of: datetime, reason: str) -> int:
@@ -130,20 +145,27 @@ def record_delivered(workspace: Workspace, found: Sequence[Delivered], *, as_of:
     code, catalogue = code_version(), workspace.catalogue.version
     text = "\x1f".join(("attainment", as_of.isoformat(), code, catalogue, str(batch)))
     run_id = hashlib.sha256(text.encode()).hexdigest()[:16]
-    pending = pending_attainments(
-        [(d.objective, d.attainments) for d in found],
-        recorded=latest(workspace.ledger.entries("attainment")),
-        metrics=workspace.metrics,
-        catalogue=workspace.catalogue,
-        batch=batch,
-        catalogue_version=catalogue,
-        code_version=code,
-        as_of=as_of,
-        reason=reason,
-    )
-    added = workspace.ledger.record("attainment", list(pending.rows), as_of=as_of, run_id=run_id)
-    rows = credit_rows(workspace.ledger, credits_of(found, as_of=as_of), as_of=as_of)
-    return added + workspace.ledger.record("credit", rows, as_of=as_of, run_id=run_id)
+    ledger, lines = workspace.ledger, credits_of(found, as_of=as_of)
+
+    def attainments(sequence: int) -> list[Row]:
+        pending = pending_attainments(
+            [(d.objective, d.attainments) for d in found],
+            recorded=latest(ledger.entries("attainment", until=sequence)),
+            metrics=workspace.metrics,
+            catalogue=workspace.catalogue,
+            batch=batch,
+            catalogue_version=catalogue,
+            code_version=code,
+            as_of=as_of,
+            reason=reason,
+        )
+        return list(pending.rows)
+
+    added = record_decided(ledger, "attainment", attainments, as_of=as_of, run_id=run_id)
+    return added + record_decided(
+        ledger, "credit", lambda sequence: credit_rows(ledger, lines, as_of=as_of, until=sequence), as_of=as_of,
+        run_id=run_id,
+    )  # fmt: skip
 
 
 def file_hashes(files: Mapping[str, str]) -> dict[str, str]:
@@ -238,7 +260,7 @@ def reproduce(workspace: Workspace, run_id: str, out: Path, *, force: bool = Fal
         plan = again.compute(run.as_of, depth="full")
         hashes = file_hashes(written := again.write(plan))
         out.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(Path(written["html"]).parent, out, dirs_exist_ok=True)
+        shutil.copytree(Path(written["html"]).parent, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.lock"))
     names = sorted(set(hashes) | set(run.files))
     return Reproduction(
         run=run,

@@ -14,18 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from forecasting.adapters._atomic import write_atomic
 from forecasting.adapters.catalogues import YamlFolder, load_project
 from forecasting.adapters.clock import SystemClock
 from forecasting.adapters.executors import JoblibLoky
-from forecasting.adapters.notifiers import JsonLines
+from forecasting.adapters.notifiers import warning_lines
 from forecasting.adapters.sources import SOURCES
-from forecasting.ports import IngestReport, Ledger, MetricStore
+from forecasting.ports import Clock, IngestReport, Ledger, MetricStore
 from forecasting.terms.catalogue import Catalogue
 from forecasting.terms.errors import Excuse, InputError
 from forecasting.terms.forecast import Forecast
 from forecasting.terms.project import Project
 from forecasting.terms.settings import Settings
-from forecasting.workspace.archive import Archive
+from forecasting.workspace.archive import Archive, input_files
 from forecasting.workspace.stores import Past, open_stores
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from forecasting.terms.budget import ErrorBudget
     from forecasting.terms.credit import CreditLine
     from forecasting.terms.plan import Plan
-    from forecasting.terms.restatement import Restatement
     from forecasting.workflows.delivered import Delivered
     from forecasting.workflows.plan import Depth
     from forecasting.workflows.prepare import Prepared
@@ -43,10 +43,9 @@ if TYPE_CHECKING:
 PROJECT_FILE = "forecasting.yaml"
 STATE_FOLDER = ".forecasting"
 REPORT_FOLDER = "reports"
-ARCHIVE_FOLDER = "inputs"
 FILE_SUFFIXES = tuple(name for name in SOURCES if name.startswith("."))
 _INSTANT = "%Y-%m-%dT%H%M%S%z"
-_LONGEST_SILENCE = timedelta(days=366)
+LONGEST_SILENCE = timedelta(days=366)
 """Nothing can be said of an instant whose last year is unknown; most often the date is mistyped."""
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 
@@ -79,7 +78,7 @@ def code_version() -> str:
     Examples
     --------
     >>> code_version().split("+")[0]
-    '0.1.0'
+    '0.2.0'
     """
     from forecasting import __version__
 
@@ -114,6 +113,8 @@ class Workspace:
         Read OpenSLO documents by the reference rules alone, whatever the project says.
     past : Past or None
         Stores as they stood at a past run; None opens the workspace's own, as they stand now.
+    clock : Clock or None
+        Tells servers up to when they are asked, and an empty workspace what day it is; None is the computer's clock.
 
     Examples
     --------
@@ -131,6 +132,7 @@ class Workspace:
         settings: Settings | None = None,
         strict: bool = False,
         past: Past | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.root = Path(path)
         if not (self.root / PROJECT_FILE).is_file():
@@ -141,6 +143,7 @@ class Workspace:
                 try_instead=f"forecasting init {path}",
             )
         self.mlflow = mlflow
+        self.clock = clock or SystemClock()
         self.settings = settings or Settings()
         self.project: Project = load_project(self.root / PROJECT_FILE, suffixes=FILE_SUFFIXES)
         self.catalogue: Catalogue = YamlFolder(
@@ -150,14 +153,17 @@ class Workspace:
             name=self.project.name,
             strict=strict or self.project.mode == "strict",
         ).load()
+        # As they are now, not as they will be when a long run is recorded.
+        self.inputs = input_files(self.root, PROJECT_FILE, self.project.catalogue)
         self._past = past
+        self._extents: dict[tuple[datetime | None, int], pd.DataFrame] = {}
         self.metrics: MetricStore
         self.ledger: Ledger
         if past is not None:
             self.metrics, self.ledger = past.metrics, past.ledger
         else:
             self.metrics, self.ledger = open_stores(self.project, self.root / STATE_FOLDER)
-        self.archive = Archive(self.root / STATE_FOLDER / ARCHIVE_FOLDER)
+        self.archive = Archive(self.ledger)
 
     # ------------------------------------------------------------------ data in
     def ingest(
@@ -199,17 +205,7 @@ class Workspace:
         """
         if as_of is None:
             return self._end_of_data()
-        day = _parsed(as_of) if isinstance(as_of, str) else as_of
-        if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
-            raise InputError(
-                argument="as_of",
-                came=str(as_of),
-                allowed=f"a year from {_FIRST_YEAR} to {_LAST_YEAR}",
-                try_instead="the date as YYYY-MM-DD",
-            )
-        local = day if isinstance(day, datetime) else datetime(day.year, day.month, day.day)  # noqa: DTZ001
-        zoned = local if local.tzinfo else local.replace(tzinfo=ZoneInfo(self.project.zone))
-        return zoned.astimezone(UTC)
+        return utc_instant(as_of, self.project.zone)
 
     def _end_of_data(self) -> datetime:
         from forecasting.workspace.delivery import freshness
@@ -237,6 +233,13 @@ class Workspace:
         self.need_rows()
         return self.metrics.read(until=until, batch=self.position()[0])
 
+    def extent(self, until: datetime | None) -> pd.DataFrame:
+        """Return what there is of every series (service, metric, rows, first, last) before an instant, as it stands."""
+        key = until, self.position()[0]
+        if key not in self._extents:  # a batch never changes, so neither does what there is up to it
+            self._extents[key] = self.metrics.extent(until=until, batch=key[1])
+        return self._extents[key]
+
     def position(self) -> tuple[int, int]:
         """Return the last batch of the metric store and the last row of the ledger that are read."""
         if self._past is not None:
@@ -256,11 +259,11 @@ class Workspace:
         cut_off = self.instant(as_of)
         batch, sequence = self.position()
         rows = self._rows(cut_off)
-        if len(rows) and cut_off - rows["at"].max().to_pydatetime().replace(tzinfo=UTC) > _LONGEST_SILENCE:
+        if len(rows) and cut_off - rows["at"].max().to_pydatetime().replace(tzinfo=UTC) > LONGEST_SILENCE:
             raise InputError(
                 argument="as_of",
                 came=str(as_of),
-                allowed=f"at most {_LONGEST_SILENCE.days} days after the last row, of {rows['at'].max():%Y-%m-%d}",
+                allowed=f"at most {LONGEST_SILENCE.days} days after the last row, of {rows['at'].max():%Y-%m-%d}",
                 try_instead="ingest newer data, or an earlier --as-of",
             )
         prepared = prepare(
@@ -318,35 +321,29 @@ class Workspace:
         return self._with_records(plan, prepared, full=depth == "full")
 
     def _with_records(self, plan: Plan, prepared: Prepared, *, full: bool) -> Plan:
-        """Add what the ledger and the catalogue say beside the computed: ended agreements, restatements, credits."""
+        """Add what the ledger and the catalogue say: every closed window, restatements, credits, the audit."""
         from forecasting.terms.plan import ObjectiveOutlook
-        from forecasting.workflows.delivered import delivered
+        from forecasting.workflows.delivered import credits_of, delivered
         from forecasting.workspace.records import known_restatements
         from forecasting.workspace.runs import pending_of
 
-        shown = {(o.agreement.id, o.objective.name) for s in plan.services for o in s.objectives if o.agreement}
-        # What an agreement owed does not end with it: its last windows close, are restated and can be claimed later.
-        ended = replace(self.catalogue, objectives=(), agreements=tuple(
-            a for a in self.catalogue.agreements if not any((a.id, o.name) in shown for o in a.objectives)
-        ))  # fmt: skip
-        found = delivered(ended, prepared.history, as_of=plan.as_of) if ended.agreements else ()
+        # Not from what is printed: a repeated miss or a yearly cap looks back further, and what an agreement owed
+        # does not end with it.
         plan = replace(
             plan,
-            ended=tuple(
+            record=tuple(
                 ObjectiveOutlook(
                     agreement=d.agreement, objective=d.objective, attainments=d.attainments, risks=(), excuse=d.excuse
                 )
-                for d in found
+                for d in delivered(self.catalogue, prepared.history, as_of=plan.as_of)
             ),
         )
         entries = self.ledger.entries("attainment", as_of=plan.as_of, until=plan.manifest.sequence)
         restated = known_restatements(entries) + pending_of(self, plan).restatements
-        plan = replace(plan, restatements=tuple(r for r in restated if plan.as_of - r.as_of <= _LONGEST_SILENCE))
+        plan = replace(plan, restatements=tuple(r for r in restated if plan.as_of - r.as_of <= LONGEST_SILENCE))
         if not full:
             return plan
-        from forecasting.workflows.delivered import credits_of
-
-        return replace(plan, credits=credits_of(plan.objectives(), as_of=plan.as_of), findings=self.audit(plan.as_of))
+        return replace(plan, credits=credits_of(plan.record, as_of=plan.as_of), findings=self.audit(plan.as_of))
 
     def delivered(
         self,
@@ -373,7 +370,9 @@ class Workspace:
         """
         from forecasting.workspace.delivery import read_delivered
 
-        return read_delivered(self, as_of, services=services, progress=progress)
+        return read_delivered(
+            self, as_of, services=services, each=lambda one: replace(one, events=None), progress=progress
+        )
 
     def close(self, found: Sequence[Delivered], as_of: str | date | datetime | None = None, *, reason: str = "") -> int:
         """Record the closed windows of what was delivered, and the credits they make due; return the rows added.
@@ -399,10 +398,17 @@ class Workspace:
     ) -> tuple[ErrorBudget, ...]:
         """Return the error budget of every running window, with burn rates and the alerts that hold."""
         from forecasting.workflows.delivered import budgets
+        from forecasting.workspace.delivery import read_delivered
 
-        found = self.delivered(as_of, services=None if service is None else (service,), progress=progress)
-        progress("budgets")
-        return budgets(self.catalogue, found, as_of=self.instant(as_of))
+        instant = self.instant(as_of)
+        made = read_delivered(
+            self,
+            as_of,
+            services=None if service is None else (service,),
+            each=lambda one: budgets(self.catalogue, (one,), as_of=instant),
+            progress=progress,
+        )
+        return tuple(budget for several in made for budget in several)
 
     def credits(
         self, as_of: str | date | datetime | None = None, *, progress: Callable[[str], None] = _quiet
@@ -421,7 +427,7 @@ class Workspace:
         from forecasting.workspace.delivery import freshness
 
         if self.position()[0] == 0:
-            now = SystemClock().now() if as_of is None else self.instant(as_of)
+            now = self.clock.now() if as_of is None else self.instant(as_of)
             return audit(self.catalogue, as_of=now, freshness=None)
         instant = self.instant(as_of)
         return audit(self.catalogue, as_of=instant, freshness=freshness(self, instant))
@@ -429,17 +435,8 @@ class Workspace:
     def today(self, as_of: str | date | datetime | None = None) -> date:
         """Return the local day of a cut-off in the project's zone; without data and cut-off, the day it is."""
         if as_of is None and self.position()[0] == 0:
-            return SystemClock().now().astimezone(ZoneInfo(self.project.zone)).date()
+            return self.clock.now().astimezone(ZoneInfo(self.project.zone)).date()
         return self.instant(as_of).astimezone(ZoneInfo(self.project.zone)).date()
-
-    def _restatements(self, plan: Plan) -> tuple[Restatement, ...]:
-        """Return the restatements of the last year: those in the ledger, and those this plan makes."""
-        from forecasting.workspace.records import known_restatements
-        from forecasting.workspace.runs import pending_of
-
-        entries = self.ledger.entries("attainment", as_of=plan.as_of, until=plan.manifest.sequence)
-        found = known_restatements(entries) + pending_of(self, plan).restatements
-        return tuple(r for r in found if plan.as_of - r.as_of <= _LONGEST_SILENCE)
 
     def _previous(self, as_of: datetime, sequence: int) -> dict[str, float]:
         """Return P(breach) of the warnings that stood after the last run with an earlier cut-off."""
@@ -559,10 +556,11 @@ class Workspace:
             "json": JsonFile(folder, render_json).write(plan),
             "csv": CsvFrames(folder).write(plan),
         }
-        warnings = folder / "warnings.jsonl"
-        JsonLines(warnings).send(plan.warnings)
-        if warnings.exists():
-            files["warnings"] = str(warnings)
+        # Whole, like every form of a report: what an earlier run of the same day said is in the ledger.
+        if plan.warnings:
+            files["warnings"] = str(write_atomic(folder, "warnings.jsonl", warning_lines(plan.warnings)))
+        else:
+            (folder / "warnings.jsonl").unlink(missing_ok=True)
         return files
 
     def record(self, plan: Plan, files: Mapping[str, str] | None = None, *, reason: str = "") -> int:
@@ -650,7 +648,7 @@ def _copy_inputs(origin: Path, target: Path, *, replace: bool) -> None:
         )
     project = load_project(origin / PROJECT_FILE, suffixes=FILE_SUFFIXES)
     YamlFolder(origin / project.catalogue, project.metrics, currency=project.currency, name=project.name).load()
-    inputs = [PROJECT_FILE, *(spec.path for spec in project.sources)]
+    inputs = [PROJECT_FILE, *(spec.path for spec in project.sources if spec.path)]  # a server has none
     catalogue = origin / project.catalogue
     inputs += [p.relative_to(origin).as_posix() for p in sorted(catalogue.rglob("*")) if p.suffix in (".yaml", ".yml")]
     for name in inputs:
@@ -669,6 +667,27 @@ def _copy_inputs(origin: Path, target: Path, *, replace: bool) -> None:
     for name in dict.fromkeys(inputs):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(origin / name, target / name)
+
+
+def utc_instant(as_of: str | date | datetime, zone: str) -> datetime:
+    """Return a cut-off as a UTC instant; a date is its first instant in the zone.
+
+    Examples
+    --------
+    >>> utc_instant("2013-10-01", "America/New_York").isoformat()
+    '2013-10-01T04:00:00+00:00'
+    """
+    day = _parsed(as_of) if isinstance(as_of, str) else as_of
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise InputError(
+            argument="as_of",
+            came=str(as_of),
+            allowed=f"a year from {_FIRST_YEAR} to {_LAST_YEAR}",
+            try_instead="the date as YYYY-MM-DD",
+        )
+    local = day if isinstance(day, datetime) else datetime(day.year, day.month, day.day)  # noqa: DTZ001
+    zoned = local if local.tzinfo else local.replace(tzinfo=ZoneInfo(zone))
+    return zoned.astimezone(UTC)
 
 
 def _parsed(text: str) -> date | datetime:

@@ -626,9 +626,9 @@ def ticket_counts(
         if due is None:
             due = 10**12
         in_time = done is not None and done <= due
-        if not in_time and done is None and due > as_of:
+        if not in_time and done is None and due >= as_of:
             continue  # neither done nor late yet
-        if not in_time and due > as_of:
+        if not in_time and due >= as_of:
             continue
         counted = {"due": done if in_time else due, "opened": ticket.opened, "done": done if done is not None else due}
         moment = counted[i.counted_at]

@@ -68,6 +68,17 @@ class JsonLines:
         return len(new)
 
 
+def warning_lines(warnings: Sequence[EarlyWarning]) -> str:
+    """Return warnings as JSON lines, as `JsonLines` writes them to a new file.
+
+    Examples
+    --------
+    >>> warning_lines([])
+    ''
+    """
+    return "".join(_line(row) for row in _new([_row(warning) for warning in warnings], set()))
+
+
 def _row(warning: EarlyWarning) -> dict[str, object]:
     """Return a warning as plain values."""
     row = plain(warning)

@@ -433,13 +433,22 @@ class DuckdbMetrics:
         end = time.monotonic() + self.wait_seconds
         try:
             while True:
+                before, late = _identity(path), time.monotonic() >= end
                 try:
                     connection = duckdb.connect(str(path), read_only=read_only, config=config)
-                    break
-                except duckdb.IOException as error:  # another program, such as the DuckDB shell, has it open
-                    if "lock" not in str(error) or time.monotonic() >= end:
+                except duckdb.Error as error:
+                    replaced = read_only and before != _identity(path)
+                    # Or another program, such as the DuckDB shell, has it open.
+                    if late or not (replaced or (isinstance(error, duckdb.IOException) and "lock" in str(error))):
                         raise
-                    time.sleep(0.05)
+                else:
+                    # DuckDB opens the file more than once: where an ingest replaced it meanwhile, it mixes two files.
+                    if not read_only or before == _identity(path):
+                        break
+                    connection.close()
+                    if late:
+                        raise self._unusable("a store that is replaced again and again", "when fewer ingests run")
+                time.sleep(0.05)
             try:
                 yield connection
             finally:
@@ -513,6 +522,12 @@ def _latest_tickets(connection: Any, batch: int) -> pd.DataFrame:
     if frame.empty:
         return no_tickets()
     return frame.astype(no_tickets().dtypes.to_dict())
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file is replaced."""
+    found = path.stat() if path.exists() else None
+    return () if found is None else (found.st_dev, found.st_ino, found.st_ctime_ns, found.st_size)
 
 
 def _write_tickets(connection: Any, parts: list[pd.DataFrame], report: IngestReport) -> None:

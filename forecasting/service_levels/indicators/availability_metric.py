@@ -47,7 +47,7 @@ def availability_slices(objective: Objective, history: History) -> Judged | Excu
     if len(wrong):
         raise InputError(
             argument=f"{indicator.metric} of {objective.service}",
-            came=f"{seen[wrong[0]]!r} ({len(wrong)} such slices)",
+            came=f"{float(seen[wrong[0]])!r} ({len(wrong)} such slices)",
             allowed=allowed,
             try_instead="measures: up, up_seconds or down_seconds, as the metric means it",
         )

@@ -206,4 +206,5 @@ def _judged(
         eligible=eligible,
         dropped=eligible & (length < planned_length),
         unit="microseconds",
+        observed=seen & (ends <= micros(cut_off)),
     )

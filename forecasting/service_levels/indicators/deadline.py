@@ -124,6 +124,7 @@ def deadline_days(
         eligible=eligible,
         dropped=dropped,
         unit="days",
+        observed=np.isfinite(values),
     )
 
 

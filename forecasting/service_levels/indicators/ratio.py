@@ -80,7 +80,7 @@ def _check(objective: Objective, name: str, values: NDArray[np.float64]) -> None
     if len(wrong):
         raise InputError(
             argument=f"{name} of {objective.service}",
-            came=f"{values[wrong[0]]!r} ({len(wrong)} such slices)",
+            came=f"{float(values[wrong[0]])!r} ({len(wrong)} such slices)",
             allowed="whole numbers of events, 0 to 2^53",
             try_instead="give counts, not rates, as the parts of a ratio indicator",
         )

@@ -37,7 +37,7 @@ def raw_ratio_slices(objective: Objective, history: History) -> Judged | Excuse:
     if len(wrong):
         raise InputError(
             argument=f"{indicator.metric} of {objective.service}",
-            came=f"{share[wrong[0]]!r} ({len(wrong)} such slices)",
+            came=f"{float(share[wrong[0]])!r} ({len(wrong)} such slices)",
             allowed="a share, 0 to 1",
             try_instead="divide percentages by 100, or use a threshold on the value",
         )

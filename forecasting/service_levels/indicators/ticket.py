@@ -50,7 +50,7 @@ def ticket_days(
     The clock of a ticket runs from its opening, in the open time of its calendar (the indicator's, else the service
     hours, else always) less removed exclusions and maintenance, and less its own pauses; it is due when the clock
     reaches `within`, and done at exactly that instant is in time. Only what was known at the history's cut-off counts:
-    a ticket not done is bad from its due instant on, and does not count before.
+    a ticket not done is bad once its due instant lies before the cut-off, and does not count before.
 
     A ticket counts on the local day (zone of the window) of its `counted_at` instant: ``due`` = when it was done, or
     when it was due where that is earlier; ``opened``; ``done`` = when it was done, also late (one not done and past its
@@ -117,8 +117,10 @@ def ticket_days(
     opened = micros_of(tickets["opened"])
     done = _times(tickets["responded" if indicator.stage == "response" else "resolved"])
     due = _due(subtract(open_time, agreed.removed), tickets, indicator, cut)
+    # What happens at the cut-off itself is not known yet: done at that very instant it would be in time.
+    due = np.where(due >= cut, NEVER, due)
     in_time = done <= due
-    decided = (done < NEVER) | (due < NEVER)  # a due instant after the cut-off is NEVER
+    decided = (done < NEVER) | (due < NEVER)  # a due instant at or after the cut-off is NEVER
     at = {
         "due": np.minimum(done, due),
         "opened": opened,
