@@ -44,7 +44,9 @@ def read_credits(spec: Fields, objectives: list[Objective]) -> Credits | None:
         allowed = f"at least the largest credit of one window ({fee * max(t.share_of_fee for t in tiers):f})"
         fields.note("capPerYear", fields.node.fields["capPerYear"].text, allowed, "raise capPerYear or lower the tiers")
     if any(isinstance(o.window, RollingWindow) for o in objectives):
-        # Rolling windows overlap: one outage would be repeated, earned back or counted to the end in many of them.
+        # Rolling windows overlap: one outage would be paid, repeated, earned back or counted to the end in many.
+        allowed = "credits only where every objective has a calendar window (rolling ones overlap)"
+        spec.note("credits", "credits on a rolling window", allowed, "window: {calendar: month}, or another agreement")
         for key in ("repeat", "earnBack", "termination"):
             if fields.has(key):
                 fields.note(key, key, f"{key} only with calendar windows", "window: {calendar: month}, or remove it")

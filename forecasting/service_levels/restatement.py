@@ -146,7 +146,9 @@ def change_reasons(
     if recorded.get("definition") != row.get("definition"):
         reasons.append("the objective was changed in the catalogue")
     if late:
-        reasons.append("late data: " + ", ".join(f"{rows} rows of {metric}" for metric, rows in late))
+        reasons.append(
+            "late data: " + ", ".join(f"{rows} row{'' if rows == 1 else 's'} of {name}" for name, rows in late)
+        )
     if not reasons and recorded.get("code_version") != row.get("code_version"):
         reasons.append(f"computed by version {row.get('code_version')} instead of {recorded.get('code_version')}")
     return "; ".join(reasons) or "recomputed on the same data with another result: look into it"

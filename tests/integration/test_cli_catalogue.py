@@ -73,7 +73,7 @@ def test_check_counts_and_finds_gaps(space: Path) -> None:
     assert (answer.code, answer.err) == (0, "")
     first, *findings, last = answer.out.splitlines()
     assert first == (
-        "tiny: 7 services, 2 objectives outside agreements, 8 agreements, 9 agreed objectives, 2 customers, "
+        "tiny: 7 services, 2 objectives outside agreements, 9 agreements, 9 agreed objectives, 2 customers, "
         "2 calendars, 1 alert policy, 1 notification target"
     )
     assert last == f"0 gaps, {len(findings)} hints, 0 notes"
@@ -89,7 +89,7 @@ def test_check_counts_and_finds_gaps(space: Path) -> None:
     assert "GAP  sla-mirror: sla-mirror ends on 2027-04-30" in answer.out
     data = one_document(run("catalogue", "check", "-w", space, "--as-of", APRIL, "--json"), "catalogue check")
     assert [f["rule"] for f in data["findings"] if f["severity"] == "gap"] == ["agreement-expiring"]
-    assert data["counts"]["agreements"] == 8
+    assert data["counts"]["agreements"] == 9
     assert len(data["version"]) == 64
 
 

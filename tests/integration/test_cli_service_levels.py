@@ -182,7 +182,7 @@ def test_a_correction_is_restated_with_the_reason_given(space: Path) -> None:
     assert [(r["objective"], r["period"], r["version"], r["status_before"], r["status_after"]) for r in found] == [
         ("link-up", "2027-03", 2, "breached", "breached")
     ]
-    assert found[0]["reason"].endswith("late data: 1 rows of link_down_seconds of link")
+    assert found[0]["reason"].endswith("late data: 1 row of link_down_seconds of link")
     assert Decimal(found[0]["value_after"]) > Decimal(found[0]["value_before"])
     assert run("ledger", "restatements", "-w", space, "--fail-on-findings").code == 0, "no verdict turned"
     assert "still breached" in run("ledger", "restatements", "-w", space, columns=160).out
@@ -215,7 +215,7 @@ def test_credits_to_the_cent_and_those_of_an_ended_agreement_stay(tiny: Path) ->
     assert row(out, "uc-link", "claimable")[4:] == ["EUR 200.00", "claimable", "2027-04-30"]
     assert "  sla-shop shop-up 2027-03: 99.7981 % is below 99.8 %: 10 % of EUR 10,000.00 = EUR 1,000.00\n" in out
     assert out.endswith(
-        "EUR: 1,323.45 due for 3 of 4 closed windows; we owe 1,123.45, suppliers owe us 200.00, 0.00 of all lapsed\n"
+        "EUR: 1,323.45 due for 3 of 3 closed windows; we owe 1,123.45, suppliers owe us 200.00, 0.00 of all lapsed\n"
     )
 
 

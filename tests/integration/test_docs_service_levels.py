@@ -30,7 +30,7 @@ def assert_shown(command: str, shown: list[str], out: str) -> None:
     """The lines shown are those printed, in order; … stands for any number of lines."""
     printed = [line.rstrip() for line in out.rstrip("\n").splitlines()]
     parts = re.split(rf"^{LEFT_OUT}$", "\n".join(shown).rstrip("\n"), flags=re.MULTILINE)
-    text, where = "\n".join(printed), 0
+    text, where = "\n".join(printed).rstrip("\n"), 0
     for part in (p.strip("\n") for p in parts):
         found = text.find(part, where)
         assert found >= 0, f"{command}: not printed any more:\n{part}\nbut:\n{out}"

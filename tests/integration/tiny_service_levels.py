@@ -158,10 +158,6 @@ spec:
       alertPolicies: [page]
       indicator: {availability: {metric: up, measures: up}}
       window: {calendar: month, zone: Europe/Berlin}
-    - name: shop-trailing
-      targetPercent: 99.9
-      indicator: {availability: {metric: up, measures: up}}
-      window: {rolling: 30d, zone: Europe/Berlin}
   credits:
     feePerPeriod: 10000
     capPercent: 25
@@ -296,6 +292,23 @@ spec:
     capPercent: 50
     claimWithin: 30d
     tiers: [{belowPercent: 99.9, creditPercent: 10}]
+---
+apiVersion: forecasting/v1
+kind: Agreement
+metadata: {name: ola-shop}
+spec:
+  kind: OLA
+  service: shop
+  customer: sales
+  provider: it
+  validFrom: 2027-01-01
+  currency: EUR
+  grace: 5d
+  objectives:
+    - name: shop-trailing
+      targetPercent: 99.9
+      indicator: {availability: {metric: up, measures: up}}
+      window: {rolling: 30d, zone: Europe/Berlin}
 """
 
 SLO = """\

@@ -62,7 +62,7 @@ def test_a_stage_that_nobody_wrote_is_refused() -> None:
         ({"code_version": "2"}, [], "", "computed by version 2 instead of code_version as it was"),
         ({"definition": "x"}, [], "", "the objective was changed in the catalogue"),
         ({"definition": "x"}, [("up", 1)], "claim 9", "claim 9; the objective was changed in the catalogue; "
-         "late data: 1 rows of up"),
+         "late data: 1 row of up"),
         ({}, [], "", "recomputed on the same data with another result: look into it"),
         ({}, [], "claim 9", "claim 9"),
     ],
