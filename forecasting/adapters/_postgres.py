@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import uuid4
 
 from forecasting.terms.errors import StoreError
 
@@ -23,6 +24,11 @@ _SSL = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "chan
 _QUERY = _SSL | {"application_name", "target_session_attrs", "passfile", "host", "port"}
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,98}[a-z0-9])?")
 _LONGEST_SCHEMA = 63
+_RECEIPT = (
+    "CREATE TABLE IF NOT EXISTS receipt (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, token text NOT NULL)"
+)
+_FORGET = "DELETE FROM receipt WHERE id <= (SELECT max(id) FROM receipt) - 1000"
+"""Receipts are asked for within seconds; a thousand writes later nobody will."""
 _OLDEST = 13
 _PAUSE_SECONDS = 0.25
 _KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
@@ -139,8 +145,8 @@ class Postgres:
     ) -> T:
         """Run `work` in one transaction and return what it returns; again on a new connection where one is lost.
 
-        A connection lost while it commits leaves open whether the transaction counts; the server is then asked for
-        the fate of that transaction, so that nothing is done twice.
+        A connection lost while it commits leaves open whether the transaction counts. Every write leaves a receipt
+        in its own transaction, and the server is then asked for that, so that nothing is done twice.
 
         Parameters
         ----------
@@ -202,7 +208,7 @@ class Postgres:
         """Run the transaction once."""
         import psycopg
 
-        number, done = None, None
+        number, done, token = None, None, str(uuid4())
         try:
             connection.execute("BEGIN" if write else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             try:
@@ -210,6 +216,9 @@ class Postgres:
                 if write:
                     found = connection.execute("SELECT pg_current_xact_id_if_assigned()::text").fetchone()
                     number = found[0] if found else None
+                if number is not None:
+                    connection.execute("INSERT INTO receipt (token) VALUES (%s)", [token])
+                    connection.execute(_FORGET)
             except BaseException:
                 if not connection.closed:
                     connection.execute("ROLLBACK")
@@ -219,19 +228,33 @@ class Postgres:
             return done
         except psycopg.Error as error:
             failure = self.failure(error, lost=connection.closed)
-        if done is not None and number is not None and failure.lost and self._was_committed(number):
+        if done is not None and number is not None and failure.lost and self._was_committed(number, token):
             return done
         return failure
 
-    def _was_committed(self, number: str) -> bool:
-        """Ask the server, on a new connection, for the fate of a transaction whose commit was not acknowledged."""
+    def _was_committed(self, number: str, token: str) -> bool:
+        """Ask the server, on a new connection, for the receipt of a transaction whose commit was not acknowledged.
+
+        The number alone does not tell: a server that crashed before it wrote the commit gives the number again, and
+        another transaction under it may have committed.
+        """
+        import psycopg
+
         end = time.monotonic() + self.wait_seconds
         while True:
             with self.connect() as connection:
-                found = connection.execute("SELECT pg_xact_status(%s::text::xid8)", [number]).fetchone()
-            status = found[0] if found else None
-            if status != "in progress":
-                return status == "committed"
+                try:
+                    found = connection.execute("SELECT pg_xact_status(%s::text::xid8)", [number]).fetchone()
+                    running = found is not None and found[0] == "in progress"
+                except psycopg.errors.InvalidParameterValue:  # the crashed server has never heard of the number
+                    running = False
+                if not running:
+                    # Of the very first write the table itself may have been lost with it.
+                    table = connection.execute("SELECT to_regclass('receipt')").fetchone()
+                    if table is None or table[0] is None:
+                        return False
+                    there = connection.execute("SELECT 1 FROM receipt WHERE token = %s", [token]).fetchone()
+                    return there is not None
             if time.monotonic() >= end:
                 raise self.error(Failure(said=f"transaction {number} still in progress after a lost connection"))
             time.sleep(_PAUSE_SECONDS)
@@ -381,6 +404,7 @@ class Postgres:
         if connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [self.schema]).fetchone() is None:
             connection.execute(f'CREATE SCHEMA "{self.schema}"')
         connection.execute("CREATE TABLE IF NOT EXISTS schema_version (part text PRIMARY KEY, version int NOT NULL)")
+        connection.execute(_RECEIPT)
         connection.execute(_APPEND_ONLY)
         for statement in statements:
             connection.execute(statement)
