@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forecasting.cli._options import FailOption, JsonOption, RowsOption, WorkspaceOption, open_workspace
+from forecasting.cli._options import AsOfOption, FailOption, JsonOption, RowsOption, WorkspaceOption, open_workspace
 from forecasting.cli._output import exit_if, more_rows, print_json, say, show_table, stages
 
 if TYPE_CHECKING:
@@ -53,17 +53,18 @@ def show(
         "attainment"
     ),
     workspace: WorkspaceOption = Path("."),
+    as_of: AsOfOption = None,
     rows: RowsOption = 60,
     as_json: JsonOption = False,
 ) -> None:
-    """Show every version of what was recorded, oldest first."""
+    """Show every version of what was recorded, oldest first; with --as-of what was said with data up to then."""
     from forecasting.adapters._fields import nearest
     from forecasting.adapters._plain import plain
     from forecasting.terms.errors import InputError
 
     space = open_workspace(workspace)
     _known_kind(space, kind)
-    recorded = space.ledger.entries(kind)
+    recorded = space.ledger.entries(kind, as_of=None if as_of is None else space.instant(as_of))
     found = [e for e in recorded if e.key.startswith(key)]
     if not found:
         raise InputError(

@@ -111,6 +111,8 @@ def test_restatements_are_listed_by_the_command_line(space: Path) -> None:
     }
     shown = run("ledger", "show", f"lga/-/lga-on-time/{MONTH}", "-w", space, "--json")
     assert [e["version"] for e in shown.document["data"]] == [1, 2]
+    then = run("ledger", "show", f"lga/-/lga-on-time/{MONTH}", "-w", space, "--as-of", EARLY, "--json")
+    assert [e["version"] for e in then.document["data"]] == [1], "what was said with the data of then"
     assert run("ledger", "verify", "-w", space).code == 0
 
 
