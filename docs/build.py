@@ -158,7 +158,11 @@ def commands() -> str:
 
     top = typer.main.get_command(app)
     rows = []
+    named = []
     for name, command in getattr(top, "commands", {}).items():
+        inner = getattr(command, "commands", None)
+        named += [(name, command)] if inner is None else [(f"{name} {sub}", one) for sub, one in inner.items()]
+    for name, command in named:
         if command.hidden:
             continue
         options = [p.opts[0] for p in command.params if p.param_type_name == "option" and p.opts[0] != "--help"]
