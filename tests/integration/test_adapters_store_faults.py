@@ -102,7 +102,7 @@ def kill_at_random(folder: Path, kills: int, seed: int) -> None:
 
 
 def test_kill_9_loses_no_acknowledged_row_and_leaves_no_half_source(tmp_path: Path) -> None:
-    kill_at_random(tmp_path, kills=20, seed=11)
+    kill_at_random(tmp_path, kills=8, seed=11)
 
 
 @pytest.mark.nightly

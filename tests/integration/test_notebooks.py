@@ -36,6 +36,7 @@ def test_text_form_holds_no_output_and_no_absolute_path(path: Path) -> None:
     assert [(c.cell_type, c.source) for c in again.cells] == [(c.cell_type, c.source) for c in book.cells]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_notebook_runs_without_an_error(path: Path, tmp_path: Path) -> None:
     """Run in a copy, so that nothing is left in the tree."""

@@ -139,6 +139,7 @@ def test_a_changed_target_is_named_as_the_reason(space: Path) -> None:
     assert versions[1][3] == "the objective was changed in the catalogue"
 
 
+@pytest.mark.nightly
 def test_a_run_with_an_earlier_cut_off_does_not_touch_what_a_later_one_recorded(space: Path) -> None:
     late_data(space)
     quick(space).plan(LATE)

@@ -124,6 +124,7 @@ def test_a_shared_plan_has_the_bytes_of_an_embedded_one_and_is_recorded_once(
 
 
 # ---------------------------------------------------------------------- another machine
+@pytest.mark.nightly
 def test_another_machine_sees_verifies_and_reproduces(
     machines: tuple[Path, Path], planned: None, tmp_path: Path
 ) -> None:

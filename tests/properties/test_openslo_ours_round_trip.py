@@ -351,7 +351,7 @@ def written(documents: list[Plain]) -> str:
     return "\n---\n".join(json.dumps(one, ensure_ascii=False) for one in documents)
 
 
-@settings(derandomize=True, max_examples=80, deadline=None)
+@settings(derandomize=True, max_examples=30, deadline=None)
 @given(catalogues())
 def test_our_kinds_survive_the_round_trip(documents: list[Plain]) -> None:
     first = load(written(documents))
