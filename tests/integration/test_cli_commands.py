@@ -90,6 +90,7 @@ def test_warn_prints_json_lines_and_json_prints_one_document(workspace: Path) ->
     assert all(row["schema_version"] == 1 for row in rows)
 
 
+@pytest.mark.nightly
 def test_a_process_of_its_own_is_as_quiet(workspace: Path) -> None:
     done = process("plan", "-w", workspace, "--as-of", AS_OF, "--jobs", "1", "--json")
     assert done.returncode == 0, done.stderr

@@ -102,6 +102,7 @@ def test_the_commands_do_not_know_the_future_either(command: tuple[str, ...], pa
     assert late.out != later.out, "the futures do differ"
 
 
+@pytest.mark.nightly
 def test_a_later_run_does_not_change_an_earlier_cut_off(pair: tuple[Path, Path], tmp_path: Path) -> None:
     shutil.copytree(pair[0], tmp_path / "w", ignore=shutil.ignore_patterns("reports", "ledger.db*"))
     space = quick(tmp_path / "w")

@@ -121,6 +121,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.nightly
 def test_everything_works_without_mlflow(workspace: Path) -> None:
     done = process(
         "plan", "-w", workspace, "--as-of", AS_OF, "--jobs", "1", "--no-mlflow", "--json", code=WITHOUT_MLFLOW
