@@ -104,10 +104,21 @@ def next_stage(recorded: Mapping[str, object] | None, row: Mapping[str, object],
     if recorded is None:
         return fresh
     stage = _stage(recorded)
-    if any(recorded.get(key) != row.get(key) for key in FACTS):
+    if facts_differ(recorded, row):
         # What was final once stays on record: whatever replaces it is a restatement, grace or not.
         return fresh if stage is Stage.PROVISIONAL else Stage.RESTATED
     return Stage.FINAL if stage is Stage.PROVISIONAL and not provisional else None
+
+
+def facts_differ(recorded: Mapping[str, object], row: Mapping[str, object]) -> bool:
+    """Say whether a row states other facts than the recorded one, whatever the circumstances.
+
+    Examples
+    --------
+    >>> facts_differ({"good": 1, "batch": 1}, {"good": 1, "batch": 2}), facts_differ({"good": 1}, {"good": 2})
+    (False, True)
+    """
+    return any(recorded.get(key) != row.get(key) for key in FACTS)
 
 
 def _stage(recorded: Mapping[str, object]) -> Stage:

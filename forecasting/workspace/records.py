@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from forecasting.adapters._plain import plain
 from forecasting.adapters._sql_ledger import canonical_json
 from forecasting.ports import Ledger, LedgerEntry, MetricStore
-from forecasting.service_levels.restatement import Origin, change_reasons, ledger_row, next_stage
+from forecasting.service_levels.restatement import Origin, change_reasons, facts_differ, ledger_row, next_stage
 from forecasting.terms.catalogue import Catalogue
 from forecasting.terms.errors import ForecastingError, LedgerMovedError
 from forecasting.terms.indicator import CompositeIndicator, metrics_of
@@ -115,7 +115,7 @@ def pending_attainments(
             if stage is None:
                 continue
             why = "" if entry is not None else reason
-            if entry is not None and _changed(entry.payload, row):
+            if entry is not None and facts_differ(entry.payload, row):
                 late = _late_rows(metrics, catalogue, objective, a.period, entry.payload, batch)
                 why = change_reasons(entry.payload, row, late=late, said=reason)
             row = ledger_row(a, origin, stage=stage, reason=why)
@@ -151,12 +151,6 @@ def _batch_of(entry: LedgerEntry) -> int:
     """Return the last batch that a recorded attainment was computed from; 0 where the row does not say."""
     found = entry.payload.get("batch")
     return found if isinstance(found, int) else 0
-
-
-def _changed(recorded: Mapping[str, object], row: Mapping[str, object]) -> bool:
-    from forecasting.service_levels.restatement import FACTS
-
-    return any(recorded.get(key) != row.get(key) for key in FACTS)
 
 
 def _restatement(before: Mapping[str, Any], after: Mapping[str, Any], *, version: int, as_of: datetime) -> Restatement:
