@@ -7,10 +7,10 @@ JOBS   ?= 2
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-.PHONY: demo demo-meridian test test-nightly check bench docs clean help
+.PHONY: demo demo-meridian test test-nightly check bench bench-forecasts bench-m4 bench-cost docs clean help
 
 help:            ## list the targets
-	@grep -hE '^[a-z-]+: *.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
+	@grep -hE '^[a-z0-9-]+: *.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
 
 $(VENV)/.run: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -44,8 +44,25 @@ check: $(VENV)/.dev  ## lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev  ## measure on the bundled data; results under benchmarks/results
+bench: $(VENV)/.dev  ## measure on the bundled data, and on the benchmark's where it is named; into benchmarks/results
 	$(BIN)/python benchmarks/airports.py
+	$(MAKE) bench-m4 bench-forecasts
+
+# Environment: FORECASTING_BENCH_HARNESS (forecast_bench.py), _FAMILIES (folder), _RESULTS (folder of kept forecasts),
+# _DATA (folder of the M4 data) and, for the peers, _PEERS_PYTHON; what to run besides in BENCH_FORECASTS.
+BENCH_FORECASTS ?=
+bench-forecasts: $(VENV)/.dev  ## forecasts beside other forecasters; needs the harness and its families
+	@if [ -n "$$FORECASTING_BENCH_HARNESS" ] && [ -n "$$FORECASTING_BENCH_FAMILIES" ]; then \
+	  $(BIN)/python benchmarks/forecasts.py --results "$${FORECASTING_BENCH_RESULTS:-build/bench-forecasts}" $(BENCH_FORECASTS); \
+	else echo "forecasts beside others: not measured; set FORECASTING_BENCH_HARNESS and FORECASTING_BENCH_FAMILIES"; fi
+
+bench-m4: $(VENV)/.dev  ## scores of the M4 competition; needs its data
+	@if [ -n "$$FORECASTING_BENCH_DATA" ]; then $(BIN)/python benchmarks/m4.py; \
+	else echo "M4 scores: not measured; set FORECASTING_BENCH_DATA"; fi
+
+BENCH_COST ?=
+bench-cost: $(VENV)/.dev  ## cost of forecasts by number of series and length (long)
+	$(BIN)/python benchmarks/forecast_cost.py $(BENCH_COST)
 
 docs: $(VENV)/.dev  ## tables in docs that are derived from the code
 	$(BIN)/python docs/build.py

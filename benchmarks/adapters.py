@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecasting import Settings
-from forecasting.forecasts.engine import forecast_series
+from forecasting.forecasts.engine import ForecastTask, forecast_quantiles
 from forecasting.service_levels.breach.fast import fast_probability
 from forecasting.service_levels.events import events_of
 from forecasting.terms.agreement import Agreement, AgreementKind
@@ -64,34 +64,41 @@ def forecast(
     """
     import pandas as pd
 
-    settings, parts = Settings(), []
+    settings, series, last = Settings(), [], []
     for name, own in train.groupby("unique_id", sort=False, observed=True):
         y = own["y"].to_numpy(dtype=float)
         kind = MetricKind.REAL if np.nanmin(y) < 0 else MetricKind.NON_NEGATIVE
         first = own["ds"].iloc[0].to_pydatetime()
         if STEPS[freq] >= DAY:
             first = datetime(first.year, first.month, first.day)  # noqa: DTZ001  (naive here, UTC below)
-        answer = forecast_series(
+        last.append(own["ds"].iloc[-1])
+        series.append(
             Series(
                 service=str(name),
                 metric=Metric(name="y", kind=kind, step=STEPS[freq]),
                 start=first.replace(tzinfo=UTC),
                 step=STEPS[freq],
                 values=y,
-            ),
-            h,
-            models=settings.models,
-            n_paths=settings.paths,
-            seed=settings.seed,
-            origins=settings.origins,
-            half_life_days=settings.error_half_life_days,
-            mean_block_days=settings.mean_block_days,
+            )
         )
-        # Where the product declines, all past values stand for every slice to come.
-        paths = np.repeat(y[~np.isnan(y)][:, None], h, axis=1) if isinstance(answer, Excuse) else answer.paths
-        ds = pd.date_range(own["ds"].iloc[-1], periods=h + 1, freq=freq)[1:]
-        levels = dict(zip(map(str, quantiles), np.quantile(paths, list(quantiles), axis=0), strict=True))
-        parts.append(pd.DataFrame({"unique_id": name, "ds": ds, "mean": paths.mean(axis=0), **levels}))
+    task = ForecastTask(
+        series=tuple(series),
+        horizon=h,
+        models=settings.models,
+        countries=("",) * len(series),
+        n_paths=settings.paths,
+        seed=settings.seed,
+        origins=settings.origins,
+        half_life_days=settings.error_half_life_days,
+        mean_block_days=settings.mean_block_days,
+    )
+    parts = []
+    for one, end, answer in zip(series, last, forecast_quantiles(task, list(quantiles)), strict=True):
+        if isinstance(answer, Excuse):  # where the product declines, all past values stand for every slice to come
+            answer = np.tile(np.nanquantile(one.values, list(quantiles)), (h, 1))
+        ds = pd.date_range(end, periods=h + 1, freq=freq)[1:]
+        levels = dict(zip(map(str, quantiles), answer.T, strict=True))
+        parts.append(pd.DataFrame({"unique_id": one.service, "ds": ds, "mean": answer.mean(axis=1), **levels}))
     return pd.concat(parts, ignore_index=True)
 
 

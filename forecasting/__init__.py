@@ -4,7 +4,7 @@ Examples
 --------
 >>> import forecasting
 >>> sorted(forecasting.__all__)
-['Forecast', 'Plan', 'Settings', 'Workspace', '__version__', 'create']
+['Forecast', 'Forecaster', 'Plan', 'Settings', 'Workspace', '__version__', 'create']
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 __version__ = "0.2.0"
-__all__ = ["Forecast", "Plan", "Settings", "Workspace", "__version__", "create"]
+__all__ = ["Forecast", "Forecaster", "Plan", "Settings", "Workspace", "__version__", "create"]
 
 if TYPE_CHECKING:
     from forecasting.terms.forecast import Forecast
     from forecasting.terms.plan import Plan
     from forecasting.terms.settings import Settings
+    from forecasting.workflows.forecaster import Forecaster
     from forecasting.workspace import Workspace, create
 
 _HOMES = {
     "Forecast": "forecasting.terms.forecast",
+    "Forecaster": "forecasting.workflows.forecaster",
     "Plan": "forecasting.terms.plan",
     "Settings": "forecasting.terms.settings",
     "Workspace": "forecasting.workspace",

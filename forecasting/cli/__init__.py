@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from forecasting import __version__
-from forecasting.cli import analysis, catalogue, ledger, service_levels
+from forecasting.cli import analysis, catalogue, ledger, models, service_levels
 from forecasting.cli._output import SCHEMA_VERSION
 from forecasting.terms.errors import CatalogueError, ForecastingError
 
@@ -43,7 +43,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 """Commands by name, in the order in which the help shows them."""
 
-GROUPS: dict[str, typer.Typer] = {"catalogue": catalogue.app, "ledger": ledger.app}
+GROUPS: dict[str, typer.Typer] = {"catalogue": catalogue.app, "ledger": ledger.app, "models": models.app}
 """Groups of commands by name."""
 
 for _name, _command in COMMANDS.items():

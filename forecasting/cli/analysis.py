@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -148,6 +147,17 @@ def attainment(
 def backtest(
     workspace: WorkspaceOption = Path("."),
     as_of: AsOfOption = None,
+    service: Annotated[list[str] | None, typer.Option("--service", help="Only this service; may be repeated.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="A model beside the default, alone; may be repeated.")
+    ] = None,
+    origins: Annotated[int, typer.Option("--origins", min=3, max=100, help="Rolling origins.")] = 3,
+    horizon: Annotated[
+        int | None, typer.Option("--horizon", min=1, max=2000, help="Slices scored at each origin; default: a month.")
+    ] = None,
+    metric_step: Annotated[
+        bool, typer.Option("--metric-step", help="On each metric's own step instead of days; default horizon: a week.")
+    ] = False,
     seed: SeedOption = None,
     paths: PathsOption = None,
     jobs: JobsOption = None,
@@ -155,34 +165,51 @@ def backtest(
     mlflow: Annotated[bool, typer.Option("--mlflow/--no-mlflow", help="Log to the workspace's MLflow store.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Back-test the demand models on rolling origins and show which one each service gets."""
+    """Back-test ways of forecasting demand from rolling origins: league table, paired comparisons, coverage, cost."""
+    from forecasting.cli._forecasts import league_document, show_league
+    from forecasting.forecasts.compare import compare_entries
+    from forecasting.workflows.workbench import DEFAULT
+
     space = open_workspace(workspace, seed=seed, paths=paths, jobs=jobs, mlflow=mlflow)
-    with stages(3) as advance:
-        plan = space.compute(as_of, depth="demand", timed=True, progress=advance)
+    with stages(1 + 3 * mlflow) as advance:
         if mlflow:
+            plan = space.compute(as_of, depth="demand", timed=True, progress=advance)
             advance("model log")
             space.log(plan)
-    frame = plan.frames()["choices"]
+        advance("back-tests")
+        league = space.backtest(
+            as_of,
+            services=service or None,
+            models=tuple(dict.fromkeys((DEFAULT, *(model or ())))),
+            origins=origins,
+            horizon=horizon,
+            native=metric_step,
+            timed=True,
+        )
+    others = [name for name in league.entries if name != DEFAULT]
+    comparisons = [compare_entries(league, DEFAULT, name, seed=league.seed) for name in others]
     if as_json:
-        print_json("backtest", records(frame))
-        return
-    shown = frame.assign(chosen=["✓" if c else "" for c in frame["chosen"]]).rename(
-        columns={"sql_vs_naive": "SQL", "mase_vs_naive": "MASE", "coverage80": "in 80 %", "coverage95": "in 95 %"}
-    )
-    show_table(
-        "Back-tests: loss of quantiles (SQL) and median (MASE); 1 = seasonal naive",
-        shown,
-        {"service": "text", "model": "key", "chosen": "key", "SQL": "ratio", "MASE": "ratio",
-         "in 80 %": "%", "in 95 %": "%", "cpu_seconds": "ratio"},
-        rows=rows,
-    )  # fmt: skip
+        print_json("backtest", league_document(league, comparisons))
+    else:
+        show_league(league, comparisons, rows=rows)
 
 
 def forecast(
     service: Annotated[str, typer.Argument(help="Service to forecast.")],
-    metric: Annotated[str | None, typer.Option("--metric", help="Default: the service's demand driver.")] = None,
+    metric_name: Annotated[
+        str | None, typer.Argument(metavar="[METRIC]", help="Default: the service's demand driver.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option("--metric", help="The same as METRIC.")] = None,
     horizon: Annotated[int, typer.Option("--horizon", min=1, max=2000, help="Slices ahead.")] = 31,
     step: Annotated[str, typer.Option("--step", help="1d (local days) or the metric's own step, such as 1h.")] = "1d",
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="This model instead of the default; may be repeated.")
+    ] = None,
+    covariates: Annotated[
+        Path | None, typer.Option("--covariates", help="CSV or Parquet known ahead: at, a column for each; service.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why: components, members, who declined.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the slices to this CSV file, local times.")] = None,
     workspace: WorkspaceOption = Path("."),
     as_of: AsOfOption = None,
     seed: SeedOption = None,
@@ -190,34 +217,41 @@ def forecast(
     rows: RowsOption = 60,
     as_json: JsonOption = False,
 ) -> None:
-    """Forecast one metric of one service with calibrated intervals."""
+    """Forecast one metric of one service with calibrated intervals, and say what they rest on."""
     from forecasting.adapters._fields import parse_duration
+    from forecasting.cli._forecasts import forecast_document, read_known_ahead, show_forecast, write_forecast
 
+    if metric_name is not None and metric not in (None, metric_name):
+        raise ForecastingError(
+            argument="metric", came=f"{metric_name} and {metric}", allowed="one metric", try_instead=str(metric_name)
+        )
     space = open_workspace(workspace, seed=seed, paths=paths)
     length = parse_duration(step)
     if length is None:
         raise ForecastingError(argument="step", came=step, allowed="a duration such as 1h or 1d", try_instead="1d")
+    known = None if covariates is None else read_known_ahead(covariates)
     with stages(1) as advance:
         advance("demand forecast")
-        found = space.forecast(service, metric, as_of=as_of, horizon=horizon, step=length)
+        found = space.forecast(
+            service,
+            metric_name or metric,
+            as_of=as_of,
+            horizon=horizon,
+            step=length,
+            models=model or None,
+            covariates=known,
+        )
     from forecasting.terms.frames import forecast_frame
 
     frame = forecast_frame(found)
+    written = None if out is None else write_forecast(found, frame, out, explain=explain)
     if as_json:
-        print_json("forecast", {"model": found.model, "fallback": found.fallback, "slices": records(frame)})
+        document = forecast_document(found, frame, explain=explain)
+        print_json("forecast", document if written is None else document | {"out": written})
         return
-    local = frame["at"].dt.tz_convert(found.zone)
-    frame["at"] = local.dt.strftime("%Y-%m-%d %a" if found.step == timedelta(days=1) else "%Y-%m-%d %H:%M %z")
-    show_table(
-        f"{service}: {found.metric.name} ({found.metric.unit}) by {found.model}, {found.zone}",
-        frame,
-        {"at": "key", **{c: "num" for c in frame.columns if c == "mean" or c.startswith("q")}},
-        rows=rows,
-    )
-    if found.choice:
-        say(found.choice.reason)
-    if found.fallback:
-        say(found.fallback)
+    show_forecast(found, frame, rows=rows, explain=explain)
+    if written is not None:
+        say(written)
 
 
 def risk(

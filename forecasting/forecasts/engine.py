@@ -1,9 +1,9 @@
-"""One series in, calibrated sample paths out; and the same for a batch in another process."""
+"""Series in, calibrated sample paths out: the pooled model for a task, or one series alone by the models named."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import numpy as np
@@ -17,11 +17,14 @@ from forecasting.forecasts.context import make_context, trim
 from forecasting.forecasts.guard import guarded_forecast, plausible_range
 from forecasting.forecasts.models import get_model
 from forecasting.forecasts.paths import error_paths
+from forecasting.forecasts.pooled import POOLED, PoolTask, forecast_pooled, learn_pooled, pooled_quantiles
 from forecasting.forecasts.select import COMBINATION, Selection, select_model
 from forecasting.history.calendar import series_end
+from forecasting.terms.covariate import Covariate, Event
 from forecasting.terms.errors import Excuse, InputError
 from forecasting.terms.forecast import Forecast, ModelChoice
 from forecasting.terms.history import Series
+from forecasting.terms.learned import Learned
 
 LEAST_OBSERVATIONS = 3
 """Observations without which nothing is said."""
@@ -47,6 +50,14 @@ class ForecastTask:
     mean_block_days: float = 3.0
     timer: Callable[[], float] | None = None
     """A module-level function such as ``time.process_time``, so that the task can be sent to a process."""
+    learned: Learned | None = None
+    """What the pooled model learnt earlier; None learns from the series of this task."""
+    covariates: tuple[tuple[Covariate, ...], ...] = ()
+    """Known-ahead covariates of each series; empty = none at all. The pooled model alone uses them."""
+    events: tuple[Event, ...] = ()
+    """Dated events; those that concern a series are used by the pooled model."""
+    explain: bool = False
+    """Whether forecasts carry their explanation."""
 
 
 def seed_of(seed: int, *names: str) -> int:
@@ -121,6 +132,22 @@ def forecast_series(
     ('seasonal_naive', array([5., 9., 9., 9., 9., 7., 3.]))
     """
     _check(horizon, n_paths, origins, backtest_horizon)
+    if POOLED in models:
+        task = ForecastTask(
+            series=(series,),
+            horizon=horizon,
+            models=models,
+            countries=(country,),
+            n_paths=n_paths,
+            seed=seed,
+            origins=origins,
+            backtest_horizon=backtest_horizon,
+            half_life_days=half_life_days,
+            mean_block_days=mean_block_days,
+            timer=timer,
+            explain=True,
+        )
+        return forecast_batch(task)[0]
     names = tuple(dict.fromkeys((NAIVE, *models)))
     chosen_models = [get_model(name) for name in names]
     if np.isinf(series.values).any():
@@ -187,13 +214,19 @@ def forecast_series(
 
 
 def forecast_batch(task: ForecastTask) -> tuple[Forecast | Excuse, ...]:
-    """Forecast every series of a task, in order; the results do not depend on how series are put into batches.
+    """Forecast every series of a task, in order.
+
+    With ``pooled`` among the models, the series of a task learn from each other, and the other models named are members
+    of the pool; what the pool declines is answered by the simple models, and says so. Without it every series is
+    back-tested and forecast alone, and the results do not depend on how series are put into batches.
 
     Examples
     --------
     >>> forecast_batch(ForecastTask(series=(), horizon=7, models=("seasonal_naive",), countries=(), n_paths=10, seed=1))
     ()
     """
+    if POOLED in task.models:
+        return _pooled(task)
     return tuple(
         forecast_series(
             one,
@@ -210,6 +243,119 @@ def forecast_batch(task: ForecastTask) -> tuple[Forecast | Excuse, ...]:
         )
         for one, country in zip(task.series, task.countries, strict=True)
     )
+
+
+def learn(task: ForecastTask) -> Learned | Excuse:
+    """Learn across the series of a task, without forecasting; the result forecasts these or other series later.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range, or a model or country unknown.
+
+    Examples
+    --------
+    >>> learn(ForecastTask(series=(), horizon=7, models=("pooled",), countries=(), n_paths=10, seed=1)).reason
+    'none of 0 series has 8 observations'
+    """
+    return learn_pooled(_pool_task(task))
+
+
+def forecast_quantiles(task: ForecastTask, levels: Sequence[float]) -> tuple[NDArray[np.float64] | Excuse, ...]:
+    """Return the quantiles of every slice ahead, shape (horizon, len(levels)) per series, without drawing paths.
+
+    For tables of very many series; sums, peaks and attainment need paths, see `forecast_batch`.
+
+    Parameters
+    ----------
+    task : ForecastTask
+    levels : sequence of float
+        0 to 1, exclusive, ascending.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range, or a model or country unknown.
+
+    Examples
+    --------
+    >>> forecast_quantiles(ForecastTask(series=(), horizon=7, models=("pooled",), countries=(), n_paths=10, seed=1),
+    ...     [0.1, 0.5, 0.9])
+    ()
+    """
+    if not all(0 < level < 1 for level in levels) or list(levels) != sorted(levels) or not levels:
+        raise InputError(argument="levels", came=list(levels), allowed="ascending, between 0 and 1", try_instead="0.5")
+    if POOLED not in task.models:
+        answers = forecast_batch(task)
+        return tuple(a if isinstance(a, Excuse) else np.quantile(a.paths, list(levels), axis=0).T for a in answers)
+    found: list[NDArray[np.float64] | Excuse] = []
+    for series, country, answer in zip(
+        task.series, _countries(task), pooled_quantiles(_pool_task(task), levels), strict=True
+    ):
+        if isinstance(answer, Excuse):
+            simple = _simple(task, series, country, answer)
+            found.append(simple if isinstance(simple, Excuse) else np.quantile(simple.paths, list(levels), axis=0).T)
+        else:
+            found.append(answer)
+    return tuple(found)
+
+
+SIMPLE = (NAIVE, "seasonal_median", "trend")
+"""Models that answer where the pool declines."""
+
+
+def _countries(task: ForecastTask) -> tuple[str, ...]:
+    return task.countries or ("",) * len(task.series)
+
+
+def _pool_task(task: ForecastTask) -> PoolTask:
+    """The task as the pool takes it, checked."""
+    _check(task.horizon, max(task.n_paths, 1), task.origins, task.backtest_horizon)
+    extra = tuple(name for name in dict.fromkeys(task.models) if name != POOLED)
+    for name in extra:
+        get_model(name)
+    return PoolTask(
+        series=task.series,
+        horizon=task.horizon,
+        countries=_countries(task),
+        extra=extra,
+        n_paths=task.n_paths,
+        seed=task.seed,
+        learned=task.learned,
+        covariates=task.covariates,
+        events=task.events,
+        explain=task.explain,
+    )
+
+
+def _pooled(task: ForecastTask) -> tuple[Forecast | Excuse, ...]:
+    """The pool's answers, and the simple models' where it declines."""
+    answers = forecast_pooled(_pool_task(task))
+    return tuple(
+        _simple(task, series, country, answer) if isinstance(answer, Excuse) else answer
+        for series, country, answer in zip(task.series, _countries(task), answers, strict=True)
+    )
+
+
+def _simple(task: ForecastTask, series: Series, country: str, excuse: Excuse) -> Forecast | Excuse:
+    """Forecast by the simple models, with the pool's excuse on record."""
+    answer = forecast_series(
+        series,
+        task.horizon,
+        models=SIMPLE,
+        country=country,
+        n_paths=max(task.n_paths, 200),
+        seed=task.seed,
+        origins=task.origins,
+        backtest_horizon=task.backtest_horizon,
+        timer=task.timer,
+        half_life_days=task.half_life_days,
+        mean_block_days=task.mean_block_days,
+    )
+    if isinstance(answer, Excuse):
+        return answer
+    said = f"{answer.model} instead of {POOLED}: {excuse.reason}"
+    return replace(answer, fallback=f"{said}; {answer.fallback}" if answer.fallback else said)
 
 
 def _no_timer() -> float:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from forecasting.terms.errors import Excuse
+from forecasting.terms.explanation import Explanation
 from forecasting.terms.history import Metric
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class Forecast:
     choice: ModelChoice | None = None
     fallback: str | None = None
     """Why another model than the chosen one had to answer; None when nothing happened."""
+    explanation: Explanation | None = None
+    """Why it is what it is; None where nobody asked or nothing can be said."""
 
     @property
     def horizon(self) -> int:

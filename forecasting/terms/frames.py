@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from forecasting.terms.budget import ErrorBudget
 from forecasting.terms.forecast import Forecast
+from forecasting.terms.league import League
 from forecasting.terms.plan import Plan
 from forecasting.terms.proposal import Proposal
 from forecasting.terms.service_level import Attainment
@@ -86,6 +87,21 @@ _BUDGET = {
     "service": "str", "agreement": "str", "objective": "str", "period": "str", "target": "float", "value": "float",
     "allowed": "str", "spent": "str", "left": "str", "spent_share": "float", "burn_1h": "float", "burn_6h": "float",
     "burn_1d": "float", "burn_3d": "float", "alerts": "str",
+}  # fmt: skip
+_LEAGUE = {
+    "entry": "str", "series": "int", "scored": "int", "gm_sql": "float", "gm_sql_low": "float", "gm_sql_high": "float",
+    "gm_mase": "float", "gm_mase_low": "float", "gm_mase_high": "float", "skill": "float", "worse_than_naive": "float",
+    "sql": "float", "mase": "float", "msis95": "float", "wql": "float", "smape": "float", "owa": "float",
+    "bias": "float", "coverage50": "float", "coverage80": "float", "coverage90": "float", "coverage95": "float",
+    "calibration_error": "float", "cpu_ms": "float", "fallback_rate": "float", "replaced_rate": "float",
+}  # fmt: skip
+_LEAGUE_SERIES = {
+    "entry": "str", "service": "str", "metric": "str", "stratum": "str", "sql": "float", "mase": "float",
+    "msis95": "float", "coverage80": "float", "bias": "float",
+}  # fmt: skip
+_LEAGUE_COVERAGE = {
+    "entry": "str", "level": "float", "stratum": "str", "first_step": "int", "last_step": "int", "share": "float",
+    "outcomes": "int",
 }  # fmt: skip
 
 
@@ -247,6 +263,74 @@ def _options(p: Proposal) -> Iterable[Row]:
             o.expected_credit_after, o.expected_loss_after, o.benefit_mean, o.benefit_p10, o.benefit_p90,
             o.net_benefit, o.confidence, o.order_by, o.effective_from, p.decide_by, o.rejected_because,
         )  # fmt: skip
+
+
+def league_frame(league: League) -> pd.DataFrame:
+    """Return a league table as a frame, one row an entry, best relative quantile loss first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> none = np.empty((0, 0))
+    >>> empty = League(rows=(), reference="naive", series=(), strata=(), sql=none, mase=none, msis95=none,
+    ...     coverage80=none, bias=none, horizon=24, origins=3, seed=1)
+    >>> list(league_frame(empty).columns[:4])
+    ['entry', 'series', 'scored', 'gm_sql']
+    """
+    return _frame(
+        _LEAGUE,
+        (
+            (r.entry, r.series, r.scored, r.gm_sql, r.gm_sql_low, r.gm_sql_high, r.gm_mase, r.gm_mase_low,
+             r.gm_mase_high, r.skill, r.worse_than_naive, r.sql, r.mase, r.msis95, r.wql, r.smape, r.owa, r.bias,
+             *(r.coverage_at(level) for level in (0.5, 0.8, 0.9, 0.95)), r.calibration_error, 1000 * r.cpu_seconds,
+             r.fallback_rate, r.replaced_rate)
+            for r in league.rows
+        ),
+    )  # fmt: skip
+
+
+def league_series_frame(league: League) -> pd.DataFrame:
+    """Return the scores of every series behind a league table, one row an entry and series.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> none = np.empty((0, 0))
+    >>> empty = League(rows=(), reference="naive", series=(), strata=(), sql=none, mase=none, msis95=none,
+    ...     coverage80=none, bias=none, horizon=24, origins=3, seed=1)
+    >>> list(league_series_frame(empty).columns[:4])
+    ['entry', 'service', 'metric', 'stratum']
+    """
+    return _frame(
+        _LEAGUE_SERIES,
+        (
+            (entry, service, metric, stratum, *(float(scores[e, i]) for scores in
+             (league.sql, league.mase, league.msis95, league.coverage80, league.bias)))
+            for e, entry in enumerate(league.entries)
+            for i, ((service, metric), stratum) in enumerate(zip(league.series, league.strata, strict=True))
+        ),
+    )  # fmt: skip
+
+
+def league_coverage_frame(league: League) -> pd.DataFrame:
+    """Return the coverage of every entry by level, horizon bucket and stratum (empty = all).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> none = np.empty((0, 0))
+    >>> empty = League(rows=(), reference="naive", series=(), strata=(), sql=none, mase=none, msis95=none,
+    ...     coverage80=none, bias=none, horizon=24, origins=3, seed=1)
+    >>> list(league_coverage_frame(empty).columns[:4])
+    ['entry', 'level', 'stratum', 'first_step']
+    """
+    return _frame(
+        _LEAGUE_COVERAGE,
+        (
+            (r.entry, c.level, c.stratum, c.first_step, c.last_step, c.share, c.outcomes)
+            for r in league.rows for c in r.coverage
+        ),
+    )  # fmt: skip
 
 
 def forecast_frame(forecast: Forecast) -> pd.DataFrame:

@@ -43,15 +43,8 @@ class Settings:
     """P(breach) at which an early warning is raised."""
     required_lead_days: float = 7.0
     """Lead a warning must have to count as in time."""
-    models: tuple[str, ...] = (
-        "seasonal_naive",
-        "ets",
-        "prophet",
-        "hist_gradient_boosting",
-        "holiday_naive",
-        "seasonal_median",
-        "trend",
-    )
-    """Names of the demand models tried, from the table in `forecasting.forecasts.models`."""
+    models: tuple[str, ...] = ("pooled",)
+    """Demand models: ``pooled`` learns across all series of a run; other names from the table in
+    `forecasting.forecasts.models` become members of the pool, or, without ``pooled``, are tried series by series."""
     jobs: int = 2
     """Processes used."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from forecasting.forecasts.engine import ForecastTask, forecast_batch
+from forecasting.forecasts.pooled import POOLED
 from forecasting.ports import Executor
 from forecasting.terms.errors import Excuse
 from forecasting.terms.forecast import Forecast
@@ -61,6 +62,8 @@ def forecast_demand(
 ) -> Demand:
     """Forecast every series that is wanted, in batches on the executor.
 
+    With the pooled model all series of a horizon are one batch, because they learn from each other.
+
     Parameters
     ----------
     prepared : Prepared
@@ -88,7 +91,7 @@ def forecast_demand(
     tasks = [
         _task(part, horizon, prepared, timer)
         for horizon, members in sorted(by_horizon.items())
-        for part in _batches(members, 2 * settings.jobs)
+        for part in _batches(members, 1 if POOLED in settings.models else 2 * settings.jobs)
     ]
     for task, answers in zip(tasks, executor.map(forecast_batch, tasks), strict=True):
         for series, answer in zip(task.series, answers, strict=True):

@@ -22,7 +22,7 @@ from forecasting.adapters.notifiers import warning_lines
 from forecasting.adapters.sources import SOURCES
 from forecasting.ports import Clock, IngestReport, Ledger, MetricStore
 from forecasting.terms.catalogue import Catalogue
-from forecasting.terms.errors import Excuse, InputError
+from forecasting.terms.errors import InputError
 from forecasting.terms.forecast import Forecast
 from forecasting.terms.project import Project
 from forecasting.terms.settings import Settings
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from forecasting.terms.audit import CatalogueFinding
     from forecasting.terms.budget import ErrorBudget
     from forecasting.terms.credit import CreditLine
+    from forecasting.terms.league import League
     from forecasting.terms.plan import Plan
     from forecasting.workflows.delivered import Delivered
     from forecasting.workflows.plan import Depth
@@ -459,8 +460,10 @@ class Workspace:
         as_of: str | date | datetime | None = None,
         horizon: int = 31,
         step: timedelta = timedelta(days=1),
+        models: Sequence[str] | None = None,
+        covariates: pd.DataFrame | None = None,
     ) -> Forecast:
-        """Forecast one metric of one service as sample paths.
+        """Forecast one metric of one service as sample paths, with its explanation.
 
         Parameters
         ----------
@@ -472,53 +475,63 @@ class Workspace:
             Slices ahead.
         step : timedelta
             A local day, or the metric's own step.
+        models : sequence of str or None
+            None takes those of the settings.
+        covariates : DataFrame or None
+            What is known ahead: column at, service where it is not for all, one column of numbers for each covariate;
+            naive times are the service's local ones.
 
         Raises
         ------
         InputError
-            For an unknown service or metric, or a step that is neither.
+            For an unknown service or metric, a step that is neither, or covariates that do not fit.
         """
-        from forecasting.forecasts.engine import forecast_series
+        from forecasting.workspace.demand import forecast_one
 
-        if service not in self.catalogue.services:
-            raise _unknown("service", service, sorted(self.catalogue.services))
-        driver = self.catalogue.drivers.get(service)
-        name = metric or (driver.metric if driver else None)
-        if name is None or name not in self.catalogue.metrics:
-            raise _unknown("metric", name, sorted(self.catalogue.metrics))
-        prepared = self.prepare(as_of)
-        native = prepared.history.get(service, name)
-        series = prepared.daily.get((service, name)) if step == timedelta(days=1) else native
-        if native is None or series is None:
-            raise InputError(
-                argument="metric",
-                came=f"{name} of {service}",
-                allowed="a metric with rows before the cut-off",
-                try_instead="forecasting ingest, or a later --as-of",
-            )
-        if step not in (timedelta(days=1), native.step):
-            raise InputError(
-                argument="step", came=str(step), allowed=f"1 day or {native.step}", try_instead="the metric's own step"
-            )
-        answer = forecast_series(
-            series,
-            horizon,
-            models=self.settings.models,
-            country=self.catalogue.services[service].country,
-            n_paths=self.settings.paths,
-            seed=self.settings.seed,
-            origins=self.settings.origins,
-            half_life_days=self.settings.error_half_life_days,
-            mean_block_days=self.settings.mean_block_days,
+        return forecast_one(
+            self, service, metric, as_of=as_of, horizon=horizon, step=step, models=models, covariates=covariates
         )
-        if isinstance(answer, Excuse):
-            raise InputError(
-                argument=f"{name} of {service}",
-                came=answer.reason,
-                allowed="a series that can be forecast",
-                try_instead=answer.what_would_help,
-            )
-        return answer
+
+    def backtest(
+        self,
+        as_of: str | date | datetime | None = None,
+        *,
+        services: Sequence[str] | None = None,
+        models: Sequence[str] = ("default",),
+        origins: int = 3,
+        horizon: int | None = None,
+        native: bool = False,
+        timed: bool = False,
+    ) -> League:
+        """Back-test ways of forecasting on the workspace's demand series from rolling origins: one league table.
+
+        Parameters
+        ----------
+        as_of : str, date, datetime or None
+            Cut-off, see `instant`.
+        services : sequence of str or None
+            None takes all.
+        models : sequence of str
+            Entries: names of models, each alone, or ``default`` for what a plan does.
+        origins : int
+            Rolling origins, 3 or more.
+        horizon : int or None
+            Slices scored at each origin; None is a month of days, or a week of the metric's own slices.
+        native : bool
+            On each metric's own step instead of local days.
+        timed : bool
+            Whether CPU seconds are measured; they differ from run to run.
+
+        Raises
+        ------
+        InputError
+            For an unknown service or model, or where no series is long enough.
+        """
+        from forecasting.workspace.demand import league_of
+
+        return league_of(
+            self, as_of, services=services, models=models, origins=origins, horizon=horizon, native=native, timed=timed
+        )
 
     def plan(
         self,
@@ -703,7 +716,14 @@ def _parsed(text: str) -> date | datetime:
         ) from error
 
 
-def _unknown(what: str, came: object, known: list[str]) -> InputError:
+def unknown(what: str, came: object, known: Sequence[str]) -> InputError:
+    """Return the error for a name that is not known, with the nearest one that is.
+
+    Examples
+    --------
+    >>> unknown("service", "lgq", ["ewr", "lga"]).try_instead
+    'lga'
+    """
     import difflib
 
     near = difflib.get_close_matches(str(came), known, n=1)

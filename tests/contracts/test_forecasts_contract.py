@@ -12,22 +12,53 @@ from forecasting.forecasts.engine import forecast_series
 from forecasting.forecasts.models import MODELS, get_model
 from forecasting.terms.errors import Excuse
 from forecasting.terms.history import MetricKind, Series
+from forecasting.terms.settings import Settings
 from forecasting.testing.forecaster import bad_inputs, check_forecaster
 
 INPUTS = dict(bad_inputs())
 
 
-@pytest.mark.parametrize("name", list(MODELS))
-def test_model_keeps_its_contract(name: str) -> None:
+SLOW = ("ets", "prophet", "hist_gradient_boosting", "sarimax", "unobserved_components")
+"""Models that are asked a few series every day and the whole matrix at night."""
+FEW = ("length 3", "usual", "half missing", "all missing")
+AT_NIGHT = ("claims", "no leakage: a history with gaps", "no leakage: an hourly history")
+"""Checks that ask a slow model so often that they wait for the night."""
+
+
+def findings(
+    name: str, horizons: tuple[int, ...], inputs: dict[str, Series], leave_out: tuple[str, ...] = ()
+) -> list[str]:
+    """What the battery finds in a model of the table, without the checks whose names begin with `leave_out`."""
     model = get_model(name)
     assert model.name == name
     failed = []
-    for what, check in check_forecaster(model, horizons=(30,)):
+    for what, check in check_forecaster(model, horizons=horizons, inputs=inputs.items()):
         try:
-            check()
+            if not leave_out or not what.startswith(leave_out):
+                check()
         except AssertionError as error:
             failed.append(f"{what}: {error}")
-    assert not failed
+    return failed
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in SLOW])
+def test_model_keeps_its_contract(name: str) -> None:
+    assert not findings(name, (1, 30), INPUTS)
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_slow_model_keeps_its_contract_on_a_few_series(name: str) -> None:
+    assert not findings(name, (30,), {what: INPUTS[what] for what in FEW}, AT_NIGHT)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", SLOW)
+def test_a_slow_model_keeps_its_contract(name: str) -> None:
+    assert not findings(name, (1, 30), INPUTS)
+
+
+def test_what_is_tried_by_default_is_unchanged_by_the_models_on_request() -> None:
+    assert not {"sarimax", "unobserved_components"} & set(Settings().models)
 
 
 def test_the_battery_can_fail() -> None:
@@ -51,7 +82,7 @@ def test_the_battery_can_fail() -> None:
 def test_stage_gives_finite_bounded_repeatable_paths(what: str) -> None:
     series = INPUTS[what]
     before = series.values.copy()
-    models = ("seasonal_naive", "holiday_naive", "seasonal_median", "ets", "trend")
+    models = ("seasonal_naive", "holiday_naive", "seasonal_median", "trend")
     results = [
         forecast_series(series, 40, models=models, country="US", n_paths=60, seed=9, backtest_horizon=20)
         for _ in range(2)
@@ -81,3 +112,10 @@ def test_the_table_of_models_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.xfail(reason="the stage raises KeyError where the guard-rails refuse the naive at the back-test's origin")
+@pytest.mark.parametrize(("what", "horizon"), [("zero at last", 1), ("zero at last", 7), ("a third zero", 1)])
+def test_stage_answers_where_even_the_naive_is_refused(what: str, horizon: int) -> None:
+    result = forecast_series(INPUTS[what], horizon, models=("trend",), country="US", n_paths=30, seed=9, origins=1)
+    assert np.isfinite(result.paths).all()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import math
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forecasting.adapters._mlflow import DATABASE, metric_name, mlflow_errors, start_database
 from forecasting.adapters._plain import plain
-from forecasting.terms.errors import StoreError
 from forecasting.terms.forecast import BacktestScore, ModelChoice
 from forecasting.terms.plan import Plan
 
@@ -23,12 +20,6 @@ if TYPE_CHECKING:
 _MOST_METRICS, _MOST_PARAMS = 1000, 100
 _LONGEST_PARAM = 500
 _RUN_TAG = "forecasting.run_id"
-_ENVIRONMENT = {
-    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-}
 
 
 class MlflowSqlite:
@@ -68,25 +59,8 @@ class MlflowSqlite:
         StoreError
             Where the database is locked, damaged or of another version.
         """
-        # Read by MLflow while it is imported, so they have to be there before.
-        os.environ.update(_ENVIRONMENT)
-        from alembic.util.exc import CommandError
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
-
-        # Silent steps: a hundred migrations of a new database would otherwise be listed on the screen.
-        logging.getLogger("alembic").setLevel(logging.WARNING)
-        try:
+        with mlflow_errors("model log", DATABASE):
             return self._log(plan)
-        except (MlflowException, SQLAlchemyError, CommandError, OSError) as error:
-            first = (str(error).splitlines() or [type(error).__name__])[0]
-            raise StoreError(
-                argument="model log",
-                came=first,
-                allowed="an MLflow database of this version that is not in use",
-                try_instead="switch the model log off, or move the file away",
-                file="mlflow.db",
-            ) from error
 
     def _log(self, plan: Plan) -> str:
         """Write the run."""
@@ -95,8 +69,8 @@ class MlflowSqlite:
 
         folder = self.folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        _start_database(folder / "mlflow.db")
-        client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+        start_database(folder / DATABASE)
+        client = MlflowClient(tracking_uri=f"sqlite:///{folder / DATABASE}")
         experiment = self._experiment_id(client, folder)
         run_id = plan.manifest.run_id
         found = client.search_runs([experiment], f"tags.`{_RUN_TAG}` = '{_plain_name(run_id)}'", max_results=1)
@@ -123,30 +97,6 @@ class MlflowSqlite:
             return str(found.experiment_id)
         place = (folder / "mlflow-artifacts").as_uri()
         return str(client.create_experiment(self.experiment, artifact_location=place))
-
-
-def _start_database(path: Path) -> None:
-    """Begin a new database in WAL mode: MLflow's first migrations then wait for the disk 283 instead of 1,084 times."""
-    if not path.exists():
-        import sqlite3
-        from contextlib import closing
-
-        with closing(sqlite3.connect(path)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-
-
-def metric_name(text: str) -> str:
-    """Return a name MLflow accepts for any service name; unusual ones get a hash, so that no two become one.
-
-    Examples
-    --------
-    >>> metric_name("lga-dl"), metric_name("shop [eu]")
-    ('lga-dl', 'shop _eu_-7e79ace0')
-    """
-    safe = re.sub(r"[^A-Za-z0-9_ .-]", "_", text)[:120].strip(" .")
-    if safe == text and safe:
-        return safe
-    return f"{safe or 'x'}-{hashlib.sha256(text.encode('utf-8', 'backslashreplace')).hexdigest()[:8]}"
 
 
 def _plain_name(text: str) -> str:

@@ -15,6 +15,8 @@ MODELS: dict[str, str] = {
     "prophet": "forecasting.forecasts.models.prophet:ProphetModel",
     "hist_gradient_boosting": "forecasting.forecasts.models.hist_gradient_boosting:HistGradientBoosting",
     "trend": "forecasting.forecasts.models.trend:Trend",
+    "sarimax": "forecasting.forecasts.models.sarimax:Sarimax",
+    "unobserved_components": "forecasting.forecasts.models.unobserved_components:UnobservedComponents",
 }
 """Model by name, as ``module:Class``."""
 

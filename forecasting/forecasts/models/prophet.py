@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecasting.forecasts._time_box import BUDGET_SECONDS, CPU_TIMER, OutOfTimeError, Timer, checked_budget, open_box
 from forecasting.forecasts.base import ForecastContext
 from forecasting.terms.errors import Excuse
 from forecasting.terms.history import Series
@@ -20,6 +21,10 @@ YEARLY_FROM_DAYS = 1.8 * 365.25
 """History from which a yearly season is fitted; with less it would be read off the trend."""
 LONGEST_HISTORY = 3_000
 """Slices fitted at most."""
+MOST_ITERATIONS, MOST_NEWTON_ITERATIONS = 2_000, 300
+"""Steps of Stan at most; Prophet takes Newton's method below `NEWTON_BELOW` rows. A series without noise has no optimum
+of its likelihood and would run to 10,000."""
+NEWTON_BELOW = 100
 
 
 class ProphetModel:
@@ -27,14 +32,36 @@ class ProphetModel:
 
     All public holidays share one effect for the day itself and one for each neighbour day, since a first year shows
     every holiday once only.
+
+    Parameters
+    ----------
+    budget_seconds : float
+        Seconds for one forecast, above 0; the model declines when they are spent. Its optimiser is a program of its
+        own, whose time is taken by the wall clock and not by `timer`.
+    timer : callable
+        Returns CPU seconds of this process.
+
+    Raises
+    ------
+    InputError
+        If the budget is not a positive number.
+
+    Examples
+    --------
+    >>> ProphetModel(budget_seconds=2.0).name
+    'prophet'
     """
 
     name = "prophet"
 
+    def __init__(self, *, budget_seconds: float = BUDGET_SECONDS, timer: Timer = CPU_TIMER) -> None:
+        self.budget_seconds = checked_budget(budget_seconds)
+        self.timer = timer
+
     def forecast(
         self, history: Series, horizon: int, *, context: ForecastContext, seed: int
     ) -> NDArray[np.float64] | Excuse:
-        """Return the forecast, shape (horizon,), or an excuse where the history is too short."""
+        """Return the forecast, shape (horizon,), or an excuse: too short, out of time or Stan's own word."""
         n = len(context.values)
         if n < max(2 * context.season, 14):
             return Excuse(
@@ -49,6 +76,7 @@ class ProphetModel:
 
         for logger in (cmdstanpy.utils.get_logger(), forecaster.logger, backends.logger):
             logger.disabled = True  # they remark on every fit on stderr
+        box = open_box(self.budget_seconds, self.timer)  # the first import of the process is no fault of the series
         skip = max(n - LONGEST_HISTORY, 0)
         local = context.local[skip:]
         n -= skip
@@ -68,8 +96,18 @@ class ProphetModel:
         # An hour that happens twice keeps its first value only; Prophet would fit the same instant twice.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its use of pandas, not ours; the result is checked by the guard-rails
-            model.fit(frame.drop_duplicates("ds"), seed=seed % 2**31)
-            future = model.predict(pd.DataFrame({"ds": local[n : n + horizon]}))
+            try:
+                box.check()
+                rows = frame.drop_duplicates("ds")
+                steps = MOST_NEWTON_ITERATIONS if len(rows) < NEWTON_BELOW else MOST_ITERATIONS
+                model.fit(rows, seed=seed % 2**31, iter=steps, timeout=max(box.left(), 1e-3))
+                box.check()
+                future = model.predict(pd.DataFrame({"ds": local[n : n + horizon]}))
+            except (OutOfTimeError, TimeoutError):
+                return box.excuse(n)
+            except RuntimeError as error:  # Stan found no optimum, twice
+                word = str(error).strip().splitlines() or ["no reason given"]
+                return Excuse(reason=f"no optimum: {word[-1][:200]}", what_would_help="a longer or less broken history")
         return np.array(future["yhat"], dtype=np.float64)
 
 
