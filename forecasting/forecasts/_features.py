@@ -21,6 +21,7 @@ def features_of(
     *,
     members: NDArray[np.float32],
     names: tuple[str, ...],
+    shown: NDArray[np.int64],
     anchor: NDArray[np.float64],
     errors: NDArray[np.float64],
     anchor_error: NDArray[np.float64],
@@ -41,6 +42,8 @@ def features_of(
     members : ndarray, shape (B, H, M)
     names : tuple of str
         Of the members.
+    shown : ndarray of int
+        Places of the members that are features each; the others are in the quartiles and the anchor only.
     anchor : ndarray, shape (B, H)
         Weighted mean of the members.
     errors : ndarray, shape (B, M)
@@ -92,8 +95,8 @@ def features_of(
     ordered = np.sort(chosen, axis=1)
     for label, quarter in (("lower quartile", 1), ("median", 2), ("upper quartile", 3)):
         add(f"{label} of the members", ordered[:, quarter * (len(names) - 1) // 4] - at)
-    for place_of, name in enumerate(names):
-        add(f"member: {name}", chosen[:, place_of] - at)
+    for place_of in shown.tolist():
+        add(f"member: {names[place_of]}", chosen[:, place_of] - at)
     with np.errstate(all="ignore"):
         best = np.nanmin(np.where(np.isfinite(errors), errors, np.inf), axis=1)
     add_row("past error of the best member", np.log(np.maximum(np.where(np.isfinite(best), best, np.nan), 1e-3)))

@@ -38,6 +38,8 @@ ExtraMembers = Callable[[Windows], dict[str, "NDArray[np.float64]"]]
 
 TREE_ROWS = 30_000
 """Slices ahead the trees learn from, at most."""
+SHOWN = 20
+"""Members with the least pooled error that are features of their own."""
 NETWORK_ROWS = 45_000
 """Slices ahead the network learns from, at most."""
 NETWORK_SHARE = 0.25
@@ -222,6 +224,7 @@ def _features(
         steps,
         members=group.members,
         names=group.names,
+        shown=np.sort(np.argsort(group.pooled, kind="stable")[:SHOWN]),
         anchor=group.anchor,
         errors=group.errors,
         anchor_error=group.anchor_error,

@@ -185,7 +185,7 @@ def declines(series: Series) -> Excuse | None:
     Examples
     --------
     >>> from datetime import UTC, datetime
-    >>> from forecasting.terms.history import Metric
+    >>> from forecasting.terms.history import Metric, MetricKind
     >>> declines(Series(service="a", metric=Metric(name="m", kind=MetricKind.COUNT), start=datetime(2027, 3, 1,
     ...     tzinfo=UTC), step=timedelta(days=1), values=np.array([1.0, np.nan]))).reason
     '1 observation, 8 needed'
@@ -387,7 +387,9 @@ def _finished(task: PoolTask, one: _Prepared, answer: PoolForecast, learned: Poo
     raw = raw * one.multiplier[None, :reach]
     if one.effects is not None:
         raw = one.effects.put_back(raw)
-    paths = clip_to_kind(raw, series.metric.kind)[:, stale:]
+    bounded = clip_to_kind(raw, series.metric.kind)
+    stated = np.quantile(bounded, 0.5, axis=0) if task.n_paths else np.empty(0)
+    paths = bounded[:, stale:]
     if not task.n_paths:
         paths = np.ascontiguousarray(paths.T)
     start = series_end(task.series[one.place])
@@ -398,7 +400,7 @@ def _finished(task: PoolTask, one: _Prepared, answer: PoolForecast, learned: Poo
     if task.horizon > learned.horizon:
         notes.append(f"the learnt correction is held beyond {learned.horizon} slices; intervals widen from there")
     if task.explain:
-        explanation = _explanation(task, one, answer, quantiles, notes)
+        explanation = _explanation(task, one, answer, quantiles, stated, notes)
     return Forecast(
         service=series.service,
         metric=series.metric,
@@ -422,21 +424,30 @@ def _seed_of(seed: int, series: Series) -> int:
 
 
 def _explanation(
-    task: PoolTask, one: _Prepared, answer: PoolForecast, quantiles: NDArray[np.float64], notes: list[str]
+    task: PoolTask,
+    one: _Prepared,
+    answer: PoolForecast,
+    quantiles: NDArray[np.float64],
+    stated: NDArray[np.float64],
+    notes: list[str],
 ) -> Explanation:
-    """Components, weights and record of one forecast."""
+    """Components, weights and record of one forecast; `stated` is the median of its paths, shape (reach,) or empty."""
     n, reach = len(one.series), len(quantiles)
     median, anchor = quantiles[:, MIDDLE] * one.multiplier, answer.anchor[:reach] * one.multiplier
     effects: dict[str, NDArray[np.float64]] = {}
     declined: tuple[tuple[str, Excuse], ...] = ()
     if one.effects is not None:
-        with_effects = one.effects.put_back(median)
-        names = {e.name for e in task.events}
-        label = "events" if set(one.effects.parts) <= names else "covariates"
-        effects[label] = with_effects - median
-        anchor = one.effects.put_back(anchor)
-        anchor = anchor - effects[label] + effects[label]
-        median, declined = with_effects, one.effects.declined
+        dated = {event.name for event in task.events}
+        changed = median
+        for label, wanted in (("events", True), ("covariates", False)):
+            parts_of = [part for name, part in one.effects.parts.items() if (name in dated) == wanted]
+            before = changed
+            for part in parts_of:
+                changed = changed * part if one.effects.mode == "multiply" else changed + part
+            if parts_of:
+                effects[label] = changed - before
+        anchor = anchor + (changed - median)
+        median, declined = changed, one.effects.declined
     parts = explain_components(
         median,
         history=one.pool.values,
@@ -446,6 +457,10 @@ def _explanation(
         effects=effects or None,
         anchor=anchor,
     )
+    if not stated.shape[0]:
+        stated = clip_to_kind(median, one.series.metric.kind)
+    # Bounds, and the order of the paths, move the median a little after the parts were told apart.
+    parts["learned"] = parts.get("learned", np.zeros(reach)) + (stated - sum(parts.values()))
     held = answer.held
     coverage: tuple[tuple[float, float, int], ...] = ()
     value_added = None
