@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from forecasting.forecasts.engine import ForecastTask
     from forecasting.terms.history import Series
+    from forecasting.terms.learned import Learned
 
 OUT = Path(__file__).resolve().parent / "results" / "forecast_cost.json"
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -40,6 +41,9 @@ HOUR = timedelta(hours=1)
 SEED = 20260105
 NAIVE = "seasonal_naive"
 DEFAULT = "default"
+QUANTILES = "quantiles"
+"""The default path without drawing paths."""
+LEVELS = (0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975)
 BASELINE_UP_TO = 10_000
 """Series up to which the baseline is measured too."""
 
@@ -130,7 +134,7 @@ def make_series(index: int, length: int) -> Series:
 
 
 # ---------------------------------------------------------------- one case, in a process of its own
-def task_of(series: Sequence[Series], horizon: int, models: str) -> ForecastTask:
+def task_of(series: Sequence[Series], horizon: int, models: str, learned: Learned | None = None) -> ForecastTask:
     """Return the task that a run of the product makes of these series."""
     from forecasting import Settings
     from forecasting.forecasts.engine import ForecastTask
@@ -139,7 +143,8 @@ def task_of(series: Sequence[Series], horizon: int, models: str) -> ForecastTask
     return ForecastTask(
         series=tuple(series),
         horizon=horizon,
-        models=settings.models if models == DEFAULT else tuple(models.split(",")),
+        models=settings.models if models in (DEFAULT, QUANTILES) else tuple(models.split(",")),
+        learned=learned,
         countries=("",) * len(series),
         n_paths=settings.paths,
         seed=settings.seed,
@@ -160,13 +165,38 @@ def peak_mib() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
 
 
-def forecast_partition(first: int, count: int, length: int, horizon: int, models: str) -> dict[str, Any]:
-    """Make, forecast and drop one partition; only forecasting is timed."""
-    from forecasting.forecasts.engine import forecast_batch
+def learn_first(count: int, length: int, horizon: int, models: str) -> tuple[Learned, float, float]:
+    """Learn from the first series of a case; the state, and CPU and wall seconds."""
+    from forecasting.forecasts.engine import learn
     from forecasting.terms.errors import Excuse
 
-    task = task_of([make_series(i, length) for i in range(first, first + count)], horizon, models)
+    task = task_of([make_series(i, length) for i in range(count)], horizon, models)
     wall, cpu = time.perf_counter(), time.process_time()
+    state = learn(task)
+    if isinstance(state, Excuse):
+        raise SystemExit(state.reason)
+    return state, time.process_time() - cpu, time.perf_counter() - wall
+
+
+def forecast_partition(
+    first: int, count: int, length: int, horizon: int, models: str, learned: Learned | None = None
+) -> dict[str, Any]:
+    """Make, forecast and drop one partition; only forecasting is timed."""
+    from forecasting.forecasts.engine import forecast_batch, forecast_quantiles
+    from forecasting.terms.errors import Excuse
+
+    task = task_of([make_series(i, length) for i in range(first, first + count)], horizon, models, learned)
+    wall, cpu = time.perf_counter(), time.process_time()
+    if models == QUANTILES:
+        rows = forecast_quantiles(task, LEVELS)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        known = [row for row in rows if not isinstance(row, Excuse)]
+        return {
+            "first": first, "count": count, "cpu_s": cpu, "wall_s": wall, "peak_mib": peak_mib(),
+            "declined": count - len(known), "fallbacks": 0,
+            "not_finite": int(sum((~np.isfinite(row)).sum() for row in known)),
+            "out_of_bounds": int(sum((row < 0).sum() for row in known)),
+        }  # fmt: skip
     answers = forecast_batch(task)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = peak_mib()
@@ -220,11 +250,18 @@ def run_case(given: argparse.Namespace) -> None:
             stream.seek(-1, os.SEEK_END)
             if stream.read(1) != b"\n":  # a line was cut
                 stream.write(b"\n")
+    learned, cpu, wall = None, 0.0, 0.0
+    if total > given.partition and given.case_models in (DEFAULT, QUANTILES) and len(done) * given.partition < total:
+        # What a run over very many series does: learn from some of them, forecast all with that, part by part.
+        learned, cpu, wall = learn_first(given.partition, given.case_length, given.horizon, given.case_models)
     for first in range(0, total, given.partition):
         if first in done:
             continue
         count = min(given.partition, total - first)
-        found = forecast_partition(first, count, given.case_length, given.horizon, given.case_models)
+        found = forecast_partition(first, count, given.case_length, given.horizon, given.case_models, learned)
+        found["cpu_s"] += cpu
+        found["wall_s"] += wall
+        cpu = wall = 0.0
         line = {"case": key, **found, "warm_cpu_s": warm}
         with given.progress.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")

@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 
 ExtraMembers = Callable[[Windows], dict[str, "NDArray[np.float64]"]]
 
-TREE_ROWS = 30_000
+TREE_ROWS = 24_000
 """Slices ahead the trees learn from, at most."""
 SHOWN = 20
 """Members with the least pooled error that are features of their own."""
-NETWORK_ROWS = 45_000
+NETWORK_ROWS = 36_000
 """Slices ahead the network learns from, at most."""
 NETWORK_SHARE = 0.25
 """Share of the network's quantiles in the average with the trees'."""
-HELD_ROWS = 8_000
+HELD_ROWS = 6_000
 """Slices ahead the trees of the held-out check learn from, and at most three times that they are checked on."""
 HELD_ITERATIONS = 30
 """Trees per level of the held-out check."""

@@ -108,7 +108,7 @@ def _forecast_pooled(task: PoolTask) -> tuple[Forecast | Excuse, ...]:
         learned, held = lesson.learned, lesson.held
         for part in _partitions(places, task.horizon, len(learned.names)):
             same = part == lesson.places
-            prepared = lesson.prepared if same else [_prepare(task, place) for place in part]
+            prepared = lesson.prepared if same else _prepared(task, part)
             reach = task.horizon + max(p.stale for p in prepared)
             answers = forecast_pool(
                 [p.pool for p in prepared],
@@ -244,7 +244,7 @@ def _lesson(
     rng = np.random.default_rng(task.seed)
     most = max(min(LEARN_SERIES, PARTITION_CELLS // (7 * task.horizon * 45)), 1)
     chosen = places if len(places) <= most else sorted(rng.choice(places, size=most, replace=False).tolist())
-    prepared = [_prepare(task, place) for place in chosen]
+    prepared = _prepared(task, chosen)
     learned, held, group = learn_pool(
         [p.pool for p in prepared],
         horizon=task.horizon,
@@ -261,19 +261,25 @@ def _lesson(
     )
 
 
-def _prepare(task: PoolTask, place: int) -> _Prepared:
-    """Context, effects and the pool's view of one series."""
-    series, stale = trim(task.series[place])
-    reach = task.horizon + stale
+def _prepared(task: PoolTask, places: list[int]) -> list[_Prepared]:
+    """Prepare series that are forecast together: as far ahead as the one whose data end earliest needs."""
+    trimmed = [trim(task.series[place]) for place in places]
+    reach = task.horizon + max(stale for _, stale in trimmed)
+    return [_prepare(task, place, reach, *one) for place, one in zip(places, trimmed, strict=True)]
+
+
+def _prepare(task: PoolTask, place: int, reach: int, series: Series, stale: int) -> _Prepared:
+    """Context, effects and the pool's view of one series, `reach` slices beyond its last observation."""
     context = make_context(series, reach, task.countries[place] if task.countries else "")
     n = len(series)
+    own = task.horizon + stale  # covariates are known no further
     values, effects, unknown = context.regular, None, context.missing
     mine = [e for e in task.events if e.concerns(series.service, series.metric.name)]
     covariates = task.covariates[place] if task.covariates else ()
     if mine or covariates:
         skipped = int((series.start - task.series[place].start) / series.step)
         cut = tuple(replace(c, values=c.values[skipped:]) for c in covariates)
-        at = slice_bounds(series.start, series.step, series.zone, n + reach)[:-1]
+        at = slice_bounds(series.start, series.step, series.zone, n + own)[:-1]
         effects = estimate_effects(
             np.where(np.isnan(series.values), np.nan, context.regular),
             n_known=n,
@@ -287,9 +293,9 @@ def _prepare(task: PoolTask, place: int) -> _Prepared:
         values, taken_out = fill_gaps(effects.adjusted, context.season)
         unknown = unknown | taken_out
     target = np.where(unknown | context.holiday[:n], np.nan, values)
-    spread = np.ones(reach)
+    spread = np.ones(own)
     if context.near_holiday[n:].any() and context.near_holiday[:n].any():
-        spread = _holiday_spread(series, context, reach)
+        spread = _holiday_spread(series, context, own)
     return _Prepared(
         place=place,
         series=series,
@@ -302,7 +308,7 @@ def _prepare(task: PoolTask, place: int) -> _Prepared:
             calendar=_calendar(context.local, series.step),
         ),
         effects=effects,
-        multiplier=context.holiday_factor[n:],
+        multiplier=context.holiday_factor[n : n + own],
         spread=spread,
     )
 
@@ -313,7 +319,7 @@ def _holiday_spread(series: Series, context: ForecastContext, reach: int) -> NDA
     phase = np.arange(len(spread)) % context.season
     usual = np.array([spread[(phase == p) & ~context.near_holiday].min(initial=np.inf) for p in range(context.season)])
     ratio = np.where(np.isfinite(usual[phase]), spread / usual[phase], 1.0)
-    return np.clip(ratio, 1.0, 2.0)[len(series) :]
+    return np.clip(ratio, 1.0, 2.0)[len(series) : len(series) + reach]
 
 
 def _calendar(local: NDArray[np.datetime64], step: timedelta) -> NDArray[np.float32]:
@@ -384,7 +390,7 @@ def _finished(task: PoolTask, one: _Prepared, answer: PoolForecast, learned: Poo
         )
     else:
         raw = np.ascontiguousarray(quantiles.T)
-    raw = raw * one.multiplier[None, :reach]
+    raw = raw * one.multiplier
     if one.effects is not None:
         raw = one.effects.put_back(raw)
     bounded = clip_to_kind(raw, series.metric.kind)

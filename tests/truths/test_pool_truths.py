@@ -365,7 +365,8 @@ def test_a_short_series_is_answered_by_a_simple_model_that_says_why() -> None:
 def test_gaps_at_the_end_are_forecast_over() -> None:
     values = np.tile(WEEK, 12)
     values[-5:] = np.nan
-    (answer,) = forecasts(task((made("a", values),), 7))
+    answer, beside = forecasts(task((made("a", values), made("b", np.tile(WEEK, 12))), 7))
+    np.testing.assert_allclose(beside.quantile(0.5), WEEK, rtol=1e-3)
     assert answer.start == datetime(2026, 1, 5, tzinfo=UTC) + 84 * DAY
     np.testing.assert_allclose(answer.quantile(0.5), WEEK, rtol=1e-3)
 
