@@ -258,6 +258,7 @@ def test_a_killed_worker_and_an_error_in_one_are_told_apart() -> None:
         JoblibLoky(0)
 
 
+@pytest.mark.nightly
 def test_mlflow_keeps_one_run_a_plan_in_a_real_database(tmp_path: Path) -> None:
     assert NoModelLog().log_backtests(make_plan()) is None
     folder = tmp_path / "a folder" / ".forecasting"

@@ -98,6 +98,7 @@ def test_errors_name_the_argument_and_what_is_allowed(wrong: object, part: str, 
     assert isinstance(caught.value, InputError | ForecastingError)
 
 
+@pytest.mark.nightly
 def test_an_instant_inside_a_day_has_a_folder_of_its_own(workspace: Path) -> None:
     space = quick(workspace)
     day, noon = space.plan(AS_OF), space.plan("2013-07-01T12:00")

@@ -148,6 +148,7 @@ def test_a_run_with_an_earlier_cut_off_does_not_touch_what_a_later_one_recorded(
     assert rows_of(space) == recorded
 
 
+@pytest.mark.nightly
 def test_grace_keeps_a_month_provisional_until_it_is_over(ingested: Path, tmp_path: Path) -> None:
     shutil.copytree(ingested, tmp_path / "w")
     agreements = tmp_path / "w" / "catalogue" / "agreements.yaml"

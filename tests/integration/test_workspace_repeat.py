@@ -82,6 +82,7 @@ def test_computing_writes_nothing(workspace: Path) -> None:
     assert digest(workspace) == before
 
 
+@pytest.mark.nightly
 def test_mlflow_keeps_one_run_with_the_scores_and_changes_no_number(
     planned: Path, ingested: Path, tmp_path: Path
 ) -> None:
