@@ -297,7 +297,9 @@ def cost_table(cost: dict[str, Any]) -> list[str]:
         "",
         f"Made hourly series of {cost['shapes']} shapes, {cost['horizon']} slices ahead, {cost['paths']} paths, "
         f"through `forecast_batch` with the default settings, {cost['partition']} series at a time in one "
-        "process with one thread: a partition is made, forecast and dropped. CPU and wall time are those of "
+        "process with one thread: a partition is made, forecast and dropped. *quantiles* is the default path "
+        "without drawing paths; with more than one partition it learns from the first (in its cost) and forecasts all "
+        "with that. CPU and wall time are those of "
         "forecasting; peak memory is that of the process after the first and after the last partition.",
         "",
         *_table(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
+from forecasting.forecasts._seeds import seed_of as seed_of
 from forecasting.forecasts.backtest import FEW_ORIGINS, NAIVE, Backtest, own_errors, reference_errors, run_backtest
 from forecasting.forecasts.base import ForecastContext
 from forecasting.forecasts.bounds import clip_to_kind
@@ -58,18 +58,6 @@ class ForecastTask:
     """Dated events; those that concern a series are used by the pooled model."""
     explain: bool = False
     """Whether forecasts carry their explanation."""
-
-
-def seed_of(seed: int, *names: str) -> int:
-    """Return a seed of its own for something named, the same in every process and order.
-
-    Examples
-    --------
-    >>> seed_of(1, "lga", "departures") == seed_of(1, "lga", "departures") != seed_of(1, "jfk", "departures")
-    True
-    """
-    text = "\x1f".join((str(seed), *names))
-    return int.from_bytes(sha256(text.encode()).digest()[:4], "big")
 
 
 def forecast_series(

@@ -13,6 +13,7 @@ import numpy as np
 from forecasting.forecasts._marginals import MIDDLE, at_levels, widened
 from forecasting.forecasts._pool_paths import paths_of
 from forecasting.forecasts._pool_state import pack, unpack
+from forecasting.forecasts._seeds import seed_of
 from forecasting.forecasts._threads import one_thread
 from forecasting.forecasts._windows import Windows
 from forecasting.forecasts.backtest import reference_errors
@@ -386,7 +387,7 @@ def _finished(task: PoolTask, one: _Prepared, answer: PoolForecast, learned: Poo
             learned.trajectories.astype(np.float64) * answer.scale,
             season=one.context.season,
             n_paths=task.n_paths,
-            seed=_seed_of(task.seed, series),
+            seed=seed_of(task.seed, series.service, series.metric.name),
         )
     else:
         raw = np.ascontiguousarray(quantiles.T)
@@ -416,17 +417,11 @@ def _finished(task: PoolTask, one: _Prepared, answer: PoolForecast, learned: Poo
         paths=np.ascontiguousarray(paths),
         model=POOLED,
         cut_off=start,
-        seed=_seed_of(task.seed, series),
+        seed=seed_of(task.seed, series.service, series.metric.name),
         choice=_choice(series, answer, learned, n),
         fallback=None,
         explanation=explanation,
     )
-
-
-def _seed_of(seed: int, series: Series) -> int:
-    """Seed of a series of its own, the same in every process and order."""
-    text = "\x1f".join((str(seed), series.service, series.metric.name))
-    return int.from_bytes(sha256(text.encode()).digest()[:4], "big")
 
 
 def _explanation(
