@@ -172,6 +172,9 @@ def forecast_series(
         seed=own_seed,
         timer=timer or _no_timer,
     )
+    if not isinstance(test, Excuse) and NAIVE not in test.forecasts:
+        refused = dict(test.declined)[NAIVE]  # the yardstick itself: nothing can be compared with it
+        test = Excuse(reason=refused.reason, what_would_help=refused.what_would_help)
     selection, fallback = None, None
     if isinstance(test, Excuse):
         fallback = f"{NAIVE} without a back-test: {test.reason}"

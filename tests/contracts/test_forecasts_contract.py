@@ -114,7 +114,6 @@ def test_the_table_of_models_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.xfail(reason="the stage raises KeyError where the guard-rails refuse the naive at the back-test's origin")
 @pytest.mark.parametrize(("what", "horizon"), [("zero at last", 1), ("zero at last", 7), ("a third zero", 1)])
 def test_stage_answers_where_even_the_naive_is_refused(what: str, horizon: int) -> None:
     result = forecast_series(INPUTS[what], horizon, models=("trend",), country="US", n_paths=30, seed=9, origins=1)
