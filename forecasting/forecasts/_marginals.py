@@ -15,9 +15,6 @@ LEARNT: NDArray[np.float64] = np.array([0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975]
 LEARNT.setflags(write=False)
 MIDDLE = 3
 """Place of the median in `LEARNT`."""
-GRID: NDArray[np.float64] = np.concatenate(([0.0025, 0.005, 0.01], np.arange(2, 99) / 100, [0.99, 0.995, 0.9975]))
-"""Levels at which a marginal distribution is kept."""
-GRID.setflags(write=False)
 
 
 def at_levels(learnt: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecasting.forecasts._marginals import GRID, at_levels
-from forecasting.forecasts.calibrate import carry_forward, season_mean
+from forecasting.forecasts._marginals import at_levels
+from forecasting.forecasts.calibrate import GRID, carry_forward, season_mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

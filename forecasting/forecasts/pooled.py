@@ -25,6 +25,7 @@ from forecasting.forecasts.explain import explain_components
 from forecasting.forecasts.guard import guarded_forecast, plausible_range
 from forecasting.forecasts.models import get_model
 from forecasting.forecasts.pool import Group, HeldOut, PoolForecast, PoolLearned, PoolSeries, forecast_pool, learn_pool
+from forecasting.forecasts.select import relative_to_naive
 from forecasting.history.calendar import series_end, slice_bounds
 from forecasting.history.gaps import fill_gaps
 from forecasting.terms.errors import Excuse, InputError
@@ -46,8 +47,6 @@ PARTITION = 1000
 """Series forecast at once, at most, so that memory does not grow with their number."""
 PARTITION_CELLS = 60_000_000
 """Windows times slices ahead times members of a partition, roughly, at most."""
-LEAST_OBSERVATIONS = 3
-"""Observations without which nothing is said."""
 LEAST_LEARNT = 8
 """Observations below which the pool declines a series."""
 
@@ -486,8 +485,10 @@ def _choice(series: Series, answer: PoolForecast, learned: PoolLearned, known: i
         scores: tuple[BacktestScore, ...] = ()
         reason = f"pooled: {first}; not checked out of fold on this series ({known} slices known)"
     else:
-        own = _score(POOLED, held.mae, held.sql, held, held.inside80, held.inside95, held.bias)
-        naive = _score("seasonal_naive", held.naive_mae, held.naive_sql, held, float("nan"), float("nan"), float("nan"))
+        unknown = float("nan")
+        naive = _score("seasonal_naive", held.naive_mae, held.naive_sql, held.origins, unknown, unknown, unknown)
+        own = _score(POOLED, held.mae, held.sql, held.origins, held.inside80, held.inside95, held.bias)
+        own, naive = relative_to_naive(own, naive), relative_to_naive(naive, naive)
         scores = tuple(sorted((own, naive), key=lambda s: s.sql))
         reason = (
             f"pooled ({first}) has {own.sql_vs_naive:.2f} of seasonal naive's scaled quantile loss on "
@@ -504,20 +505,16 @@ def _choice(series: Series, answer: PoolForecast, learned: PoolLearned, known: i
 
 
 def _score(
-    model: str, mae: float, sql: float, held: HeldOut, inside80: float, inside95: float, bias: float
+    model: str, mae: float, sql: float, origins: int, inside80: float, inside95: float, bias: float
 ) -> BacktestScore:
-    def ratio(mine: float, theirs: float) -> float:
-        if theirs > 0:
-            return float(np.clip(mine / theirs, 0.01, 100.0))
-        return 1.0 if mine <= 0 else 100.0
-
+    """A score whose ratios to seasonal naive are still to be filled in."""
     return BacktestScore(
         model=model,
-        origins=held.origins,
+        origins=origins,
         mase=mae,
         sql=sql,
-        mase_vs_naive=ratio(mae, held.naive_mae),
-        sql_vs_naive=ratio(sql, held.naive_sql),
+        mase_vs_naive=1.0,
+        sql_vs_naive=1.0,
         coverage80=inside80,
         coverage95=inside95,
         bias=bias,
