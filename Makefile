@@ -33,7 +33,7 @@ demo-meridian: $(VENV)/.run  ## the same for the fictional retail group, from it
 	$(BIN)/forecasting plan -w build/meridian --as-of 2026-11-22
 
 test: $(VENV)/.dev  ## everything a person waits for
-	$(BIN)/python -m pytest -n $(JOBS) -m "not nightly"
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not nightly"
 
 test-nightly: $(VENV)/.dev  ## the slower tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m nightly
@@ -44,8 +44,9 @@ check: $(VENV)/.dev  ## lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev  ## measure on the bundled data, and on the benchmark's where it is named; into benchmarks/results
+bench: $(VENV)/.dev  ## measure on the bundled data, on made series, and on the benchmark's data where it is named
 	$(BIN)/python benchmarks/airports.py
+	$(MAKE) bench-cost BENCH_COST="$(or $(BENCH_COST),$(BENCH_COST_SHORT))"
 	$(MAKE) bench-m4 bench-forecasts
 
 # Environment: FORECASTING_BENCH_HARNESS (forecast_bench.py), _FAMILIES (folder), _RESULTS (folder of kept forecasts),
@@ -60,8 +61,10 @@ bench-m4: $(VENV)/.dev  ## scores of the M4 competition; needs its data
 	@if [ -n "$$FORECASTING_BENCH_DATA" ]; then $(BIN)/python benchmarks/m4.py; \
 	else echo "M4 scores: not measured; set FORECASTING_BENCH_DATA"; fi
 
+# What `make bench` measures of it: 1,000 series of 1,000 slices, 48 ahead, beside the long results and not over them.
+BENCH_COST_SHORT := --series 1000 --lengths 1000 --horizon 48 --out build/bench-cost/short.json
 BENCH_COST ?=
-bench-cost: $(VENV)/.dev  ## cost of forecasts by number of series and length (long)
+bench-cost: $(VENV)/.dev  ## cost of forecasts by number of series and length (long; BENCH_COST: its arguments)
 	$(BIN)/python benchmarks/forecast_cost.py $(BENCH_COST)
 
 docs: $(VENV)/.dev  ## tables in docs that are derived from the code

@@ -168,6 +168,15 @@ def fresh(inputs: Path, tmp_path: Path) -> Path:
     return tmp_path / "w"
 
 
+@pytest.fixture(scope="session")
+def planned_once(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with one plan of `AS_OF` by the quick models, MLflow off; not to be changed."""
+    folder = tmp_path_factory.mktemp("planned") / "w"
+    shutil.copytree(ingested, folder)
+    quick(folder).plan(AS_OF)
+    return folder
+
+
 def process(*arguments: object, code: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command line, or a piece of code, in a Python of its own; neither output is a terminal."""
     start = ["-m", "forecasting.cli"] if code is None else ["-c", code]
@@ -175,10 +184,33 @@ def process(*arguments: object, code: str | None = None) -> subprocess.Completed
     return subprocess.run(line, capture_output=True, text=True, check=False, timeout=300)
 
 
+QUICK_MODELS = ("seasonal_naive", "seasonal_median", "trend")
+"""Demand models that take no time."""
+
+
+def _quick_defaults(patch: pytest.MonkeyPatch) -> None:
+    """Let a run that names no models use the quick ones; everything else stays as it is."""
+    from forecasting.terms.settings import Settings
+
+    patch.setitem(Settings.__init__.__kwdefaults__, "models", QUICK_MODELS)
+
+
+@pytest.fixture
+def quick_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For commands whose output is looked at and not its numbers: learning the pooled model takes seconds each time."""
+    _quick_defaults(monkeypatch)
+
+
+@pytest.fixture(params=["quick models", pytest.param("default models", marks=pytest.mark.nightly)])
+def by_day_and_night(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same with the default models too, by night."""
+    if request.param == "quick models":
+        _quick_defaults(monkeypatch)
+
+
 def quick(path: Path, *, mlflow: bool = False, seed: int = 1, jobs: int = 1) -> Workspace:
     """Open a workspace with models and paths that take no time."""
     from forecasting import Settings, Workspace
 
-    models = ("seasonal_naive", "seasonal_median", "trend")
-    settings = Settings(models=models, paths=400, replay_paths=200, jobs=jobs, seed=seed)
+    settings = Settings(models=QUICK_MODELS, paths=400, replay_paths=200, jobs=jobs, seed=seed)
     return Workspace(path, mlflow=mlflow, settings=settings)

@@ -12,6 +12,7 @@ from forecasting.adapters._catalogue_draft import Draft
 from forecasting.adapters._catalogue_fields import fields_of, words_of
 from forecasting.adapters._catalogue_parts import read_capacity_model, read_currency
 from forecasting.adapters._fields import Fields
+from forecasting.adapters._planned_parts import read_event, read_hierarchy
 from forecasting.adapters._service_time_parts import read_calendar
 from forecasting.adapters.openslo import (
     read_condition,
@@ -185,5 +186,7 @@ READERS: dict[tuple[str, str], Reader] = {
     ("forecasting/v1", "DemandDriver"): read_driver,
     ("forecasting/v1", "Covariate"): read_covariate,
     ("forecasting/v1", "Scenario"): read_scenario,
+    ("forecasting/v1", "PlannedEvent"): read_event,
+    ("forecasting/v1", "Hierarchy"): read_hierarchy,
 }
 """Kinds in the order in which they are read: an Agreement needs the SLOs and calendars, an SLO needs the services."""

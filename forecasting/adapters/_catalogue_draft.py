@@ -18,7 +18,9 @@ from forecasting.terms.catalogue import (
     Resource,
     Service,
 )
+from forecasting.terms.covariate import PlannedEvent
 from forecasting.terms.errors import ForecastingError
+from forecasting.terms.hierarchy import DeclaredSum
 from forecasting.terms.history import Metric
 from forecasting.terms.scenario import Scenario
 from forecasting.terms.service_level import Objective
@@ -54,6 +56,8 @@ class Draft:
     customers: dict[str, str] = field(default_factory=dict)
     calendars: dict[str, ServiceCalendar] = field(default_factory=dict)
     scenarios: dict[str, Scenario] = field(default_factory=dict)
+    events: dict[str, PlannedEvent] = field(default_factory=dict)
+    hierarchies: dict[str, DeclaredSum] = field(default_factory=dict)
     indicators: dict[str, Node] = field(default_factory=dict)
     """Spec of each SLI document, read where an SLO or an Agreement refers to it."""
     used_indicators: set[str] = field(default_factory=set)

@@ -1,9 +1,10 @@
 """The fields of our own catalogue kinds, one line a block: readers and the JSON Schema use the same table.
 
 A field's type is a word (``text``, ``name``, ``names``, ``number``, ``whole``, ``percent``, ``day``, ``instant``,
-``duration``, ``flag``, ``zone``, ``clock``, ``span``, ``spans``, ``start``), ``a | b`` for one of several words,
-``{block}`` for a mapping, ``[block]`` for a list of mappings, ``{*}`` for a mapping with keys of its own, or
-``<name>`` for what the schema describes by itself. A trailing ``!`` marks a field that must be there.
+``moment`` for a day or an instant, ``duration``, ``flag``, ``zone``, ``clock``, ``span``, ``spans``, ``start``),
+``a | b`` for one of several words, ``{block}`` for a mapping, ``[block]`` for a list of mappings, ``{*}`` for a mapping
+with keys of its own, or ``<name>`` for what the schema describes by itself. A trailing ``!`` marks a field that must be
+there.
 """
 
 from __future__ import annotations
@@ -16,6 +17,15 @@ BLOCKS: Final[dict[str, dict[str, str]]] = {
     "Customer": {"displayName": "text", "description": "text"},
     "DemandDriver": {"service": "name!", "metric": "text!", "description": "text"},
     "Covariate": {"service": "name!", "metric": "text!", "knownAhead": "flag", "description": "text"},
+    "PlannedEvent": {
+        "description": "text", "services": "<names or all>", "metrics": "<names or all>",
+        "occurrences": "[occurrence]!", "effect": "{statedEffect}",
+    },
+    "occurrence": {"from": "moment!", "until": "moment", "announced": "moment"},
+    "statedEffect": {"percent": "number!", "source": "text!"},
+    "Hierarchy": {
+        "description": "text", "metric": "text!", "total": "name!", "parts": "names!", "method": "mint | bottom-up",
+    },
     "Resource": {
         "description": "text", "services": "names!", "use": "{use}!", "unit": "text!", "unitsNow": "number!",
         "perUnit": "number", "usablePercent": "percent", "stepUnits": "number", "maxUnits": "number",

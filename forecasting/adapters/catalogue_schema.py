@@ -31,6 +31,11 @@ _TYPES: Final[dict[str, Schema]] = {
     "whole": {"type": ["integer", "string"]},
     "day": {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
     "instant": {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*([zZ]|[-+][0-9]{2}:?[0-9]{2})$"},
+    "moment": {
+        "type": "string",
+        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*([zZ]|[-+][0-9]{2}:?[0-9]{2}))?$",
+    },
+    "<names or all>": {"anyOf": [{"type": "array", "items": _TEXT, "minItems": 1}, {"const": "all"}]},
     "start": {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2})?$"},
     "duration": {"type": "string", "pattern": "^[0-9]{1,6}[mhdw]$"},
     "flag": {"type": "boolean"},

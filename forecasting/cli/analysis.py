@@ -169,13 +169,14 @@ def backtest(
     from forecasting.cli._forecasts import league_document, show_league
     from forecasting.forecasts.compare import compare_entries
     from forecasting.workflows.workbench import DEFAULT
+    from forecasting.workspace.demand import log_league
+    from forecasting.workspace.models import open_registry
 
     space = open_workspace(workspace, seed=seed, paths=paths, jobs=jobs, mlflow=mlflow)
-    with stages(1 + 3 * mlflow) as advance:
-        if mlflow:
-            plan = space.compute(as_of, depth="demand", timed=True, progress=advance)
-            advance("model log")
-            space.log(plan)
+    registry, where = open_registry(space) if mlflow else None, ""
+    with stages(1 + mlflow) as advance:
+        if registry is not None:
+            registry.check()  # before the long part
         advance("back-tests")
         league = space.backtest(
             as_of,
@@ -186,12 +187,18 @@ def backtest(
             native=metric_step,
             timed=True,
         )
+        if registry is not None:
+            advance("model log")
+            where = log_league(space, registry, league, as_of=as_of)
     others = [name for name in league.entries if name != DEFAULT]
     comparisons = [compare_entries(league, DEFAULT, name, seed=league.seed) for name in others]
     if as_json:
-        print_json("backtest", league_document(league, comparisons))
+        document = league_document(league, comparisons)
+        print_json("backtest", document | {"logged": where} if where else document)
     else:
         show_league(league, comparisons, rows=rows)
+        if registry is not None:
+            say(f"logged as {where} in {registry.place}")
 
 
 def forecast(

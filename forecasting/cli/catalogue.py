@@ -93,6 +93,8 @@ _ONE = {
     "notification targets": "notification target",
     "data sources": "data source",
     "outside queries": "outside query",
+    "planned events": "planned event",
+    "hierarchies": "hierarchy",
 }
 """What is counted, where there is one of it."""
 
@@ -117,6 +119,8 @@ def _counts(catalogue: Catalogue) -> dict[str, int]:
         "notification targets": len(catalogue.notification_targets),
         "data sources": len(catalogue.data_sources),
         "outside queries": len(catalogue.queries),
+        "planned events": len(catalogue.events),
+        "hierarchies": len(catalogue.hierarchies),
     }
 
 

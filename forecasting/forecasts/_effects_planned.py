@@ -148,7 +148,7 @@ def settle_rest(
     *,
     multiplicative: bool,
 ) -> tuple[NDArray[np.float64], list[float | None], dict[str, Excuse]]:
-    """Give every event that is left the effect learnt from its namesakes, or an excuse."""
+    """Give every event that is left the effect learnt from its namesakes, else the stated one, else an excuse."""
     n = len(rest)
     settled = list(settled)
     declined: dict[str, Excuse] = {}
@@ -156,10 +156,15 @@ def settle_rest(
         if settled[i] is not None or one.over:
             continue
         name = one.event.name
+        if name not in seen and one.event.stated is not None:
+            settled[i] = one.event.stated - 1
+            if (one.shape[:n] > 0).any():
+                rest = take_out(rest, one.event.stated - 1, one.shape[:n], factor=True)
+            continue
         if name not in seen:
             declined[name] = Excuse(
                 reason="unknown effect: no multiplier is given and no earlier event of this name was observed",
-                what_would_help="a planned multiplier",
+                what_would_help="a planned multiplier or a stated effect",
             )
             continue
         effect = learnt(seen[name])

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 BUCKETS = 4
 """Parts of the horizon told apart, at most."""
+ROWS = 512
+"""Windows whose history is computed at once, roughly."""
 LABELS = (
     "past size of errors at this distance",
     "past bias at this distance",
@@ -40,45 +42,73 @@ def error_history(miss: NDArray[np.float64], windows: Windows) -> NDArray[np.flo
     >>> error_history(np.array([[0.5], [np.nan]]), w)[1, 0].round(2)
     array([0.5, 0.5, 1. , 0.5, 0.5], dtype=float32)
     """
-    horizon, season = windows.horizon, windows.season
+    horizon = windows.horizon
     parts = min(BUCKETS, horizon)
-    bucket = np.arange(horizon) * parts // horizon
-    into = np.eye(parts)[bucket]
-    half_life = 12 * horizon + 2 * season
+    into = np.eye(parts)[np.arange(horizon) * parts // horizon]
+    half_life = 12 * horizon + 2 * windows.season
     found = np.full((len(windows), horizon, len(LABELS)), np.nan, dtype=np.float32)
-    starts = np.flatnonzero(np.r_[True, np.diff(windows.owner) != 0])
-    for first, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(windows)], strict=True):
-        end = windows.end[first:stop]
-        passed = np.searchsorted(end, end - horizon, side="right")
-        if passed[-1] == 0:
-            continue
-        known = np.isfinite(miss[first:stop])
-        # In the units of the series, because every window has a scale of its own.
-        size = windows.scale[first:stop, None]
-        error = np.where(known, miss[first:stop], 0.0) * size
-        weight = np.exp2(np.clip((end - end[-1]) / half_life, -60.0, 0.0))[:, None]
+    starts = np.flatnonzero(np.r_[True, np.diff(windows.owner) != 0, True])
+    sizes = np.diff(starts)
+    first = 0
+    while first < len(sizes):  # series with equally many windows together, as many as stay in the processor's cache
+        other = np.flatnonzero(sizes[first:] != sizes[first])
+        most = max(ROWS // int(sizes[first]), 1)
+        stop = first + min(int(other[0]) if len(other) else len(sizes) - first, most)
+        part = slice(int(starts[first]), int(starts[stop]))
+        shape = (stop - first, int(sizes[first]))
+        found[part] = _history_of(
+            miss[part].reshape(*shape, horizon),
+            windows.end[part].reshape(shape),
+            windows.scale[part].reshape(*shape, 1),
+            into,
+            windows.season,
+            half_life,
+        ).reshape(-1, horizon, len(LABELS))
+        first = stop
+    return found
 
-        def until(values: NDArray[np.float64], passed: NDArray[np.int64] = passed) -> NDArray[np.float64]:
-            zero = np.zeros((1, *values.shape[1:]))
-            return np.concatenate((zero, np.cumsum(values, axis=0)))[passed]
 
-        count = until((weight * known) @ into)
-        absolute, signed = until((weight * np.abs(error)) @ into), until((weight * error) @ into)
-        square = until((weight * error**2) @ into)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean = np.where(count > 0, absolute / count, np.nan)
-            bias = np.where(count > 0, signed / count, np.nan)
-            shape = np.where(mean > 0, np.sqrt(square / count) / mean, np.nan)
-            found[first:stop, :, 0] = (mean / size)[:, bucket]
-            found[first:stop, :, 1] = (bias / size)[:, bucket]
-            found[first:stop, :, 2] = shape[:, bucket]
-            phase = (end[:, None] + np.arange(horizon)) % season
-            row = np.repeat(np.arange(len(end))[:, None], horizon, axis=1)
-            sums = []
-            for values in (weight * known, weight * np.abs(error), weight * error):
-                table = np.zeros((len(end), season))
-                np.add.at(table, (row, phase), values)
-                sums.append(until(table)[row, phase])
-            found[first:stop, :, 3] = np.where(sums[0] > 0, sums[1] / sums[0], np.nan) / size
-            found[first:stop, :, 4] = np.where(sums[0] > 0, sums[2] / sums[0], np.nan) / size
+def _history_of(
+    miss: NDArray[np.float64],
+    end: NDArray[np.int64],
+    size: NDArray[np.float64],
+    into: NDArray[np.float64],
+    season: int,
+    half_life: int,
+) -> NDArray[np.float32]:
+    """Error histories of S series with k windows each: `miss` (S, k, H), `end` (S, k), `size` (S, k, 1)."""
+    horizon = miss.shape[2]
+    found = np.full((*miss.shape, len(LABELS)), np.nan, dtype=np.float32)
+    passed = (end[:, None, :] <= (end - horizon)[:, :, None]).sum(axis=2)
+    if not passed.any():
+        return found
+    known = np.isfinite(miss)
+    # In the units of the series, because every window has a scale of its own.
+    error = np.where(known, miss, 0.0) * size
+    weight = np.exp2(np.clip((end - end[:, -1:]) / half_life, -60.0, 0.0))[:, :, None]
+    bucket = into.argmax(axis=1)
+
+    def until(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        zero = np.zeros((len(values), 1, values.shape[2]))
+        sums = np.concatenate((zero, np.cumsum(values, axis=1)), axis=1)
+        return np.asarray(np.take_along_axis(sums, passed[:, :, None], axis=1))
+
+    heavy, absolute, signed = weight * known, weight * np.abs(error), weight * error
+    count = until(heavy @ into)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(count > 0, until(absolute @ into) / count, np.nan)
+        bias = np.where(count > 0, until(signed @ into) / count, np.nan)
+        shape = np.where(mean > 0, np.sqrt(until((weight * error**2) @ into) / count) / mean, np.nan)
+        found[..., 0] = (mean / size)[:, :, bucket]
+        found[..., 1] = (bias / size)[:, :, bucket]
+        found[..., 2] = shape[:, :, bucket]
+        phase = (end[:, :, None] + np.arange(horizon)) % season
+        windows = end.size
+        cell = (np.arange(windows)[:, None] * season + phase.reshape(windows, horizon)).ravel()
+        sums = []
+        for values in (heavy, absolute, signed):
+            table = np.bincount(cell, values.ravel(), minlength=windows * season).astype(np.float64)
+            sums.append(np.take_along_axis(until(table.reshape(*end.shape, season)), phase, axis=2))
+        found[..., 3] = np.where(sums[0] > 0, sums[1] / sums[0], np.nan) / size
+        found[..., 4] = np.where(sums[0] > 0, sums[2] / sums[0], np.nan) / size
     return found

@@ -2,16 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from forecasting.forecasts._error_history import LABELS
 from forecasting.forecasts._profiles import seasons_in
-from forecasting.forecasts._windows import Windows, nan_mean
+from forecasting.forecasts._windows import CHUNK, Windows, nan_mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Statistics:
+    """What is the same for all slices ahead of a window, computed once for the windows asked for."""
+
+    place: NDArray[np.int64]
+    """Shape (B,): place of each window in the arrays below; −1 where it was not asked for."""
+    plain: dict[str, NDArray[np.float64]]
+    """By label, shape (b,)."""
+    by_phase: tuple[tuple[str, int, bool, NDArray[np.float64]], ...]
+    """Label, season, whether relative to the anchor, and the value of each phase ahead, shape (b, at most season)."""
+
+
+def statistics_of(windows: Windows, which: NDArray[np.int64]) -> Statistics:
+    """Return the statistics of some windows: the costly part of the features.
+
+    Examples
+    --------
+    >>> from forecasting.forecasts._windows import make_windows
+    >>> w = make_windows([np.arange(9.0)], [np.array([7, 8, 9])], horizon=1, seasons=(1,))
+    >>> statistics_of(w, np.array([2])).plain["length of the history"]
+    array([2.30258509])
+    """
+    plain: dict[str, list[NDArray[np.float64]]] = {}
+    phases: dict[tuple[str, int, bool], list[NDArray[np.float64]]] = {}
+    for start in range(0, len(which), CHUNK):
+        part = windows.part(which[start : start + CHUNK])
+        for label, value in (_levels(part) | _kind_of_series(part)).items():
+            plain.setdefault(label, []).append(value)
+        for each in windows.seasons:
+            for key, value, relative in _phase_statistics(
+                part.values, each, 8 if each == windows.season else 4, windows.horizon
+            ):
+                phases.setdefault((key, each, relative), []).append(value)
+    place = np.full(len(windows), -1)
+    place[which] = np.arange(len(which))
+    return Statistics(
+        place=place,
+        plain={label: np.concatenate(values) for label, values in plain.items()},
+        by_phase=tuple((*key, np.concatenate(values)) for key, values in phases.items()),
+    )
 
 
 def features_of(
@@ -19,6 +62,7 @@ def features_of(
     rows: NDArray[np.int64],
     steps: NDArray[np.int64],
     *,
+    statistics: Statistics,
     members: NDArray[np.float32],
     names: tuple[str, ...],
     shown: NDArray[np.int64],
@@ -37,6 +81,8 @@ def features_of(
     Parameters
     ----------
     windows : Windows
+    statistics : Statistics
+        Of all windows in `rows` at least.
     rows, steps : ndarray of int, shape (R,)
         Window and slice ahead (1 is the first) of each row.
     members : ndarray, shape (B, H, M)
@@ -65,13 +111,15 @@ def features_of(
     at = anchor[rows, steps - 1]
     columns: list[NDArray[np.floating]] = []
     labels: list[str] = []
+    own, plain = statistics.place[rows], statistics.plain
 
     def add(label: str, column: NDArray[np.floating] | NDArray[np.int64]) -> None:
         labels.append(label)
         columns.append(column.astype(np.float32))
 
-    def add_row(label: str, column: NDArray[np.floating]) -> None:
-        add(label, column[rows])
+    def add_plain(*wanted: str) -> None:
+        for label in wanted:
+            add(label, plain[label][own])
 
     add("slices ahead", steps)
     add("phase ahead", (steps - 1) % season)
@@ -82,15 +130,9 @@ def features_of(
             add(f"same phase {back + 1} seasons before ({each})", lag - at)
     for back in range(3):
         add(f"value {back + 1} before the origin", values[rows, length - 1 - back] - at)
-    for width in sorted({max(2, season // 8), max(3, season // 3), max(season, 2)}):
-        add(f"mean of the last {width}", nan_mean(values[:, -width:], 1)[rows] - at)
-    width = max(season, 8)
-    recent = values[:, -width:]
-    centre = nan_mean(recent, 1)
-    add_row("scatter", np.sqrt(nan_mean((recent - centre[:, None]) ** 2, 1)))
-    add_row("change of level", centre - nan_mean(values[:, -2 * width : -width], 1))
-    moves = np.diff(recent, axis=1)
-    add_row("roughness", np.sqrt(nan_mean(moves**2, 1)))
+    for width in _widths(season):
+        add(f"mean of the last {width}", plain[f"mean of the last {width}"][own] - at)
+    add_plain("scatter", "change of level", "roughness")
     chosen = members[rows, steps - 1]
     ordered = np.sort(chosen, axis=1)
     for label, quarter in (("lower quartile", 1), ("median", 2), ("upper quartile", 3)):
@@ -99,24 +141,19 @@ def features_of(
         add(f"member: {names[place_of]}", chosen[:, place_of] - at)
     with np.errstate(all="ignore"):
         best = np.nanmin(np.where(np.isfinite(errors), errors, np.inf), axis=1)
-    add_row("past error of the best member", np.log(np.maximum(np.where(np.isfinite(best), best, np.nan), 1e-3)))
-    add_row("past error of the anchor", np.log(np.maximum(anchor_error, 1e-3)))
-    add_row("origins behind the errors", count)
-    offset = windows.centre / windows.scale
-    add_row("level in scales", np.log1p(np.abs(offset)))
-    wide = values[:, -4 * width :]
-    lowest = np.nanmin(np.where(np.isfinite(wide), wide, np.inf), axis=1)
-    highest = np.nanmax(np.where(np.isfinite(wide), wide, -np.inf), axis=1)
-    add("above the lowest", at - lowest[rows])
-    add("below the highest", highest[rows] - at)
+    best = np.log(np.maximum(np.where(np.isfinite(best), best, np.nan), 1e-3))
+    add("past error of the best member", best[rows])
+    add("past error of the anchor", np.log(np.maximum(anchor_error, 1e-3))[rows])
+    add("origins behind the errors", count[rows])
+    add_plain("level in scales")
+    add("above the lowest", at - plain["lowest"][own])
+    add("below the highest", plain["highest"][own] - at)
     for place_of, label in enumerate(LABELS):
         add(label, history[rows, steps - 1, place_of])
-    for each in windows.seasons:
-        for label, by_phase, relative in _phase_statistics(values, each, 8 if each == season else 4):
-            column = by_phase[rows, (steps - 1) % each]
-            add(f"{label} ({each})", column - at if relative else column)
-    for label, per_window in _kind_of_series(windows).items():
-        add_row(label, per_window)
+    for label, each, relative, by_phase in statistics.by_phase:
+        column = by_phase[own, (steps - 1) % each]
+        add(f"{label} ({each})", column - at if relative else column)
+    add_plain(*(label for label in plain if label not in _ELSEWHERE and not label.startswith("mean of the last")))
     for place_of, label in enumerate(("hour of the day", "time of the week", "month")):
         add(label, calendar[:, place_of])
     found = np.stack(columns, axis=1)
@@ -124,10 +161,37 @@ def features_of(
     return found, tuple(labels)
 
 
+_ELSEWHERE = ("scatter", "change of level", "roughness", "level in scales", "lowest", "highest")
+"""Statistics that stand at places of their own among the features."""
+
+
+def _widths(season: int) -> list[int]:
+    """Slices of the recent means."""
+    return sorted({max(2, season // 8), max(3, season // 3), max(season, 2)})
+
+
+def _levels(windows: Windows) -> dict[str, NDArray[np.float64]]:
+    """Recent means, scatter and range."""
+    values, season = windows.values, windows.season
+    found = {f"mean of the last {width}": nan_mean(values[:, -width:], 1) for width in _widths(season)}
+    width = max(season, 8)
+    recent = values[:, -width:]
+    centre = nan_mean(recent, 1)
+    wide = values[:, -4 * width :]
+    return found | {
+        "scatter": np.sqrt(nan_mean((recent - centre[:, None]) ** 2, 1)),
+        "change of level": centre - nan_mean(values[:, -2 * width : -width], 1),
+        "roughness": np.sqrt(nan_mean(np.diff(recent, axis=1) ** 2, 1)),
+        "level in scales": np.log1p(np.abs(windows.centre / windows.scale)),
+        "lowest": np.fmin.reduce(wide, axis=1, initial=np.inf),
+        "highest": np.fmax.reduce(wide, axis=1, initial=-np.inf),
+    }
+
+
 def _phase_statistics(
-    values: NDArray[np.float64], season: int, count: int
+    values: NDArray[np.float64], season: int, count: int, horizon: int
 ) -> list[tuple[str, NDArray[np.float64], bool]]:
-    """Scatter, extremes and level-adjusted mean of each phase over the last seasons, shape (B, season) each.
+    """Scatter, extremes and level-adjusted mean of each phase over the last seasons, shape (B, phases ahead) each.
 
     The flag says whether it is a value, to be taken relative to the anchor.
     """
@@ -135,14 +199,14 @@ def _phase_statistics(
         return []
     parts = seasons_in(values, season, count)
     means = nan_mean(parts, 2)
+    parts = parts[:, :, : min(season, horizon)]
     moved = parts - means[:, :, None] + means[:, -1:, None]
-    known = np.isfinite(parts)
     mean, even = nan_mean(parts, 1), nan_mean(moved, 1)
     return [
         ("scatter of the phase", np.sqrt(nan_mean((parts - mean[:, None]) ** 2, 1)), False),
         ("scatter of the phase, level taken out", np.sqrt(nan_mean((moved - even[:, None]) ** 2, 1)), False),
-        ("lowest of the phase", np.where(known, parts, np.inf).min(axis=1), True),
-        ("highest of the phase", np.where(known, parts, -np.inf).max(axis=1), True),
+        ("lowest of the phase", np.fmin.reduce(parts, axis=1, initial=np.inf), True),
+        ("highest of the phase", np.fmax.reduce(parts, axis=1, initial=-np.inf), True),
         ("mean of the phase at the level of now", even, True),
     ]
 
@@ -154,14 +218,15 @@ def _kind_of_series(windows: Windows) -> dict[str, NDArray[np.float64]]:
     off = values - nan_mean(values, 1)[:, None]
     variance = nan_mean(off**2, 1)
     raw = values * windows.scale[:, None] + windows.centre[:, None]
-    known = np.isfinite(raw)
-    tolerance = 1e-9 * np.nanmax(np.where(known, np.abs(raw), 0.0), axis=1, keepdims=True)
+    tolerance = 1e-9 * np.fmax.reduce(np.abs(raw), axis=1, keepdims=True, initial=0.0)
+    known, moved = np.isfinite(raw), np.isfinite(moves)
 
     def log(size: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(np.log(np.maximum(size, 1e-12)))
 
     def share(holds: NDArray[np.bool_], among: NDArray[np.bool_]) -> NDArray[np.float64]:
-        return nan_mean(np.where(among, holds.astype(np.float64), np.nan), 1)
+        number, total = np.count_nonzero(holds & among, axis=1), np.count_nonzero(among, axis=1)
+        return np.where(total > 0, number / np.maximum(total, 1), np.nan)
 
     found = {
         "typical move": log(nan_mean(np.abs(moves), 1)),
@@ -171,7 +236,7 @@ def _kind_of_series(windows: Windows) -> dict[str, NDArray[np.float64]]:
         "strength of the season": nan_mean(off[:, season:] * off[:, :-season], 1) / np.maximum(variance, 1e-12),
         "share of zeros": share(np.abs(raw) <= tolerance, known),
         "whole numbers": (share(np.abs(raw - np.round(raw)) <= tolerance, known) > 0.99).astype(np.float64),
-        "share of repeated values": share(np.abs(moves) <= 1e-9, np.isfinite(moves)),
+        "share of repeated values": share(np.abs(moves) <= 1e-9, moved),
         "length of the history": np.log1p(windows.end.astype(np.float64)),
     }
     width = max(2, season // 4)

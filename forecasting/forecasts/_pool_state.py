@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT = "forecasting/pool"
-VERSION = 1
+VERSION = 2
 _ARRAYS = ("pooled", "width", "plain", "trajectories", "held")
 _TREE_ARRAYS = ("baseline", "roots", "feature", "threshold", "left", "right", "missing_left", "leaf", "value")
 
@@ -30,7 +30,7 @@ def pack(groups: Mapping[timedelta, PoolLearned], *, about: Mapping[str, object]
     Examples
     --------
     >>> pack({}, about={"series": 0}).meta["version"]
-    1
+    2
     """
     described: list[dict[str, object]] = []
     arrays: dict[str, NDArray[np.generic]] = {}
@@ -43,6 +43,7 @@ def pack(groups: Mapping[timedelta, PoolLearned], *, about: Mapping[str, object]
                 "seasons": list(one.seasons),
                 "horizon": one.horizon,
                 "shrink": one.shrink,
+                "mixture": one.mixture,
                 "trees": one.trees is not None,
                 "network": one.network is not None,
             }
@@ -95,6 +96,7 @@ def unpack(learned: Learned) -> dict[timedelta, PoolLearned]:
                 seasons=tuple(int(s) for s in group["seasons"]),
                 horizon=int(group["horizon"]),
                 shrink=float(group["shrink"]),
+                mixture=float(group["mixture"]),
                 trees=trees,
                 network=network,
                 **arrays,
@@ -120,8 +122,8 @@ def _check(one: PoolLearned) -> None:
         raise ValueError("trajectories are not a finite table")
     if not one.seasons or min(one.seasons) < 1 or max(one.seasons) > 100_000 or not 1 <= one.horizon <= 100_000:
         raise ValueError(f"seasons {one.seasons} or horizon {one.horizon}")
-    if not 0 <= one.shrink <= 1:
-        raise ValueError(f"shrink {one.shrink}")
+    if not (0 <= one.shrink <= 1 and 0 <= one.mixture <= 1):
+        raise ValueError(f"shrink {one.shrink} or mixture {one.mixture}")
     if one.network is not None:
         _check_network(one.network)
     if one.trees is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +65,9 @@ def smoothed(values: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
     array([0.66666667])
     """
     weight = (1 - alpha) ** np.arange(values.shape[1])[::-1]
+    total = values @ weight
+    if np.isfinite(total).all():
+        return np.asarray(total / weight.sum())
     known = np.isfinite(values)
     total = np.where(known, values, 0.0) @ weight
     return np.asarray(total / np.maximum(known @ weight, 1e-12))
@@ -85,11 +89,33 @@ def damped_trend(
     known = np.isfinite(values)
     first = np.argmax(known, axis=1)
     level = np.nan_to_num(values[np.arange(len(values)), first])
+    ahead = np.cumsum(phi ** np.arange(1, horizon + 1))[None, :]
+    length = values.shape[1]
+    if length and (known.sum(axis=1) == length - first).all():
+        # Without gaps it is linear: what each value adds, and what the first adds more because it is the first level.
+        impulse, begun = _responses(length, alpha, beta, phi)
+        state = (values if not first.any() else np.where(known, values, 0.0)) @ impulse
+        state += level[:, None] * (begun[length - 1 - first] - impulse[first])
+        return np.asarray(state[:, :1] + state[:, 1:] * ahead)
     slope = np.zeros(len(values))
-    for at in range(values.shape[1]):
+    for at in range(length):
         use = known[:, at] & (at > first)
-        ahead = level + phi * slope
-        error = np.where(use, np.where(known[:, at], values[:, at], 0.0) - ahead, 0.0)
-        level = np.where(use, ahead + alpha * error, level)
+        usual = level + phi * slope
+        error = np.where(use, np.where(known[:, at], values[:, at], 0.0) - usual, 0.0)
+        level = np.where(use, usual + alpha * error, level)
         slope = np.where(use, phi * slope + alpha * beta * error, slope)
-    return np.asarray(level[:, None] + slope[:, None] * np.cumsum(phi ** np.arange(1, horizon + 1))[None, :])
+    return np.asarray(level[:, None] + slope[:, None] * ahead)
+
+
+@lru_cache(maxsize=64)
+def _responses(length: int, alpha: float, beta: float, phi: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Level and slope after a row, by the place of a single 1 in it, and the slices since a level of 1."""
+    move = np.array([[1 - alpha, (1 - alpha) * phi], [-alpha * beta, phi - alpha * beta * phi]])
+    impulse, begun = np.empty((length, 2)), np.empty((length, 2))
+    one, level = np.array([alpha, alpha * beta]), np.array([1.0, 0.0])
+    for ago in range(length):
+        impulse[length - 1 - ago], begun[ago] = one, level
+        one, level = move @ one, move @ level
+    impulse.setflags(write=False)
+    begun.setflags(write=False)
+    return impulse, begun

@@ -17,6 +17,8 @@ SHRINK = 3.0
 """Origins at which a series' own errors and the pool's count alike."""
 HALF_LIFE = 8.0
 """Age in horizons at which an error counts half."""
+ROWS = 512
+"""Windows whose errors are computed at once, roughly."""
 LEAST_ERROR = 1e-3
 """Errors below this share of the scale are not told apart."""
 
@@ -51,31 +53,58 @@ def past_errors(
     (array([[nan],
            [ 1.]]), array([0., 1.]))
     """
-    steps = windows.horizon
-    known = np.isfinite(outcomes)
-    size = np.where(known[:, :, None], np.abs(forecasts - np.where(known, outcomes, 0.0)[:, :, None]), 0.0)
-    total = np.cumsum(size, axis=1, dtype=np.float64)
-    seen = np.cumsum(known, axis=1)
     errors = np.full((len(windows), forecasts.shape[2]), np.nan)
     count = np.zeros(len(windows))
-    starts = np.flatnonzero(np.r_[True, np.diff(windows.owner) != 0])
-    for first, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(windows)], strict=True):
-        ends = windows.end[first:stop]
-        for row in range(first + 1, stop):
-            ago = ends[row - first] - ends[: row - first]
-            come = np.minimum(ago, steps)
-            use = np.flatnonzero(come >= max(1, steps // 4))
-            if not len(use):
-                continue
-            at, last = first + use, come[use] - 1
-            number = seen[at, last]
-            weight = np.exp2(-ago[use] / (HALF_LIFE * steps)) * number
-            if weight.sum() <= 0:
-                continue
-            mean = total[at, last] / np.maximum(number, 1)[:, None]
-            errors[row] = weight @ mean / weight.sum()
-            count[row] = len(use)
+    starts = np.flatnonzero(np.r_[True, np.diff(windows.owner) != 0, True])
+    first = 0
+    while first < len(starts) - 1:  # whole series, as many as stay in the processor's cache
+        stop = max(int(np.searchsorted(starts, starts[first] + ROWS, side="right")) - 1, first + 1)
+        part = slice(int(starts[first]), int(starts[stop]))
+        _some_errors(forecasts[part], outcomes[part], windows.part(part), errors[part], count[part])
+        first = stop
     return errors, count
+
+
+def _some_errors(
+    forecasts: NDArray[np.floating],
+    outcomes: NDArray[np.float64],
+    windows: Windows,
+    errors: NDArray[np.float64],
+    count: NDArray[np.float64],
+) -> None:
+    """Fill in the errors and the count of some whole series."""
+    steps = windows.horizon
+    known = np.isfinite(outcomes)
+    size = np.abs(forecasts - np.where(known, outcomes, 0.0)[:, :, None].astype(forecasts.dtype))
+    if not known.all():
+        size[~known] = 0.0
+    seen = np.cumsum(known, axis=1)
+    rank = np.arange(len(windows)) - np.searchsorted(windows.owner, windows.owner)
+    backs = []
+    in_part = np.zeros(len(windows), dtype=np.bool_)
+    for back in range(1, int(rank.max(initial=0)) + 1):
+        row = np.flatnonzero(rank >= back)
+        ago = windows.end[row] - windows.end[row - back]
+        backs.append((back, row[ago >= max(1, steps // 4)], ago[ago >= max(1, steps // 4)]))
+        in_part[row[ago < steps] - back] = True
+    # Sums to every slice are needed only of origins of which some later one has seen a part; of most, the whole sum.
+    sums = np.cumsum(size[in_part], axis=1, dtype=np.float64)
+    place = np.cumsum(in_part) - 1
+    whole = size.sum(axis=1, dtype=np.float64)
+    top, bottom = np.zeros_like(errors), np.zeros(len(windows))
+    for back, row, ago in backs:
+        last = np.minimum(ago, steps) - 1
+        number = seen[row - back, last]
+        weight = np.exp2(-ago / (HALF_LIFE * steps))
+        total = whole[row - back]
+        cut = ago < steps
+        total[cut] = sums[place[row[cut] - back], last[cut]]
+        top[row] += weight[:, None] * total
+        bottom[row] += weight * number
+        count[row] += 1
+    some = bottom > 0
+    errors[some] = top[some] / bottom[some, None]
+    count[~some] = 0
 
 
 def pooled_errors(errors: NDArray[np.float64]) -> NDArray[np.float64]:

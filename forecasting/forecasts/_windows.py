@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,8 @@ LEAST_REACH = 112
 """Slices of history a window holds at least (NaN where a series is shorter)."""
 LONG_REACH = 1024
 """Above this, a window holds eight of the shortest season, or the longest and one more, not four of the longest."""
+CHUNK = 512
+"""Windows whose members and features are computed at once."""
 LEAST_ORIGINS = 6
 MOST_ORIGINS = 400
 
@@ -48,6 +50,17 @@ class Windows:
     def __len__(self) -> int:
         return len(self.end)
 
+    def part(self, rows: slice | NDArray[np.int64]) -> Windows:
+        """Return some of the windows."""
+        return replace(
+            self,
+            owner=self.owner[rows],
+            end=self.end[rows],
+            values=self.values[rows],
+            centre=self.centre[rows],
+            scale=self.scale[rows],
+        )
+
 
 def nan_mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     """Return the mean of what is known, NaN where nothing is; without warnings.
@@ -57,8 +70,23 @@ def nan_mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     >>> nan_mean(np.array([[1.0, np.nan], [np.nan, np.nan]]), 1)
     array([ 1., nan])
     """
+    with np.errstate(invalid="ignore"):
+        total = values.sum(axis=axis)
+    bad = ~np.isfinite(total)
+    if values.shape[axis]:
+        total /= values.shape[axis]
+    if not bad.any():
+        return np.asarray(total)  # all is known, which the sum tells at a quarter of the cost
+    rows = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1)) if axis else np.arange(0)
+    if axis and 2 * len(rows) < len(bad):
+        total[rows] = _mean_of_known(values[rows], axis)
+        return np.asarray(total)
+    return _mean_of_known(values, axis)
+
+
+def _mean_of_known(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     known = np.isfinite(values)
-    count = known.sum(axis=axis)
+    count = np.count_nonzero(known, axis=axis)
     total = np.where(known, values, 0.0).sum(axis=axis)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
@@ -71,7 +99,10 @@ def nan_median(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     >>> nan_median(np.array([[1.0, np.nan, 5.0], [np.nan, np.nan, np.nan]]), 1)
     array([ 3., nan])
     """
-    count = np.isfinite(values).sum(axis=axis, keepdims=True)
+    known = np.isfinite(values)
+    if known.all():
+        return np.asarray(np.median(values, axis=axis))
+    count = known.sum(axis=axis, keepdims=True)
     ordered = np.sort(values, axis=axis)  # NaN last
     low = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0), axis=axis)
     high = np.take_along_axis(ordered, np.minimum(count // 2, values.shape[axis] - 1), axis=axis)
@@ -154,16 +185,22 @@ def make_windows(
     reach = reach_of(seasons)
     owner = np.repeat(np.arange(len(series)), [len(o) for o in origins])
     end = np.concatenate([np.empty(0, dtype=np.int64), *origins])
-    raw = np.full((len(end), reach), np.nan)
+    raw = np.empty((len(end), reach))
     for row, (who, known) in enumerate(zip(owner.tolist(), end.tolist(), strict=True)):
         width = min(reach, known)
+        raw[row, : reach - width] = np.nan
         raw[row, reach - width :] = series[who][known - width : known]
-    centre = np.nan_to_num(nan_mean(raw[:, -seasons[0] :], 1))
-    scale = scale_of(raw, seasons[0])
+    centre, scale = np.empty(len(end)), np.empty(len(end))
+    for start in range(0, len(end), CHUNK):  # parts that stay in the processor's cache
+        part = raw[start : start + CHUNK]
+        centre[start : start + CHUNK] = np.nan_to_num(nan_mean(part[:, -seasons[0] :], 1))
+        scale[start : start + CHUNK] = scale_of(part, seasons[0])
+        part -= centre[start : start + CHUNK, None]
+        part /= scale[start : start + CHUNK, None]
     return Windows(
         owner=owner,
         end=end,
-        values=(raw - centre[:, None]) / scale[:, None],
+        values=raw,
         centre=centre,
         scale=scale,
         horizon=horizon,
@@ -181,11 +218,14 @@ def scale_of(raw: NDArray[np.float64], season: int) -> NDArray[np.float64]:
     >>> scale_of(np.array([[1.0, 2.0, 3.0, 5.0], [0.0, 0.0, 0.0, 0.0]]), 2)
     array([2.5, 1. ])
     """
-    size = np.nanmax(np.abs(np.where(np.isfinite(raw), raw, 0.0)), axis=1)
+    size = np.fmax.reduce(np.abs(raw), axis=1, initial=0.0)
+    size = np.where(np.isfinite(size), size, np.abs(np.where(np.isfinite(raw), raw, 0.0)).max(axis=1))
     floor = np.maximum(1e-9 * size, 1e-300)
     scale = nan_mean(np.abs(raw[:, season:] - raw[:, :-season]), 1)
-    for other in (nan_mean(np.abs(np.diff(raw, axis=1)), 1), size):
-        scale = np.where(np.isfinite(scale) & (scale > floor), scale, other)
+    rest = np.flatnonzero(~(np.isfinite(scale) & (scale > floor)))
+    if len(rest):
+        scale[rest] = nan_mean(np.abs(np.diff(raw[rest], axis=1)), 1)
+        scale = np.where(np.isfinite(scale) & (scale > floor), scale, size)
     return np.where(np.isfinite(scale) & (scale > floor), scale, 1.0)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -64,6 +64,8 @@ class Effects:
     """What was done, in words with the numbers."""
     error_saved: float | None = None
     """Share of the mean absolute error that the covariates kept save out of fold, 0 to 1; None without any."""
+    known_by: Mapping[str, str] = field(default_factory=dict)
+    """How the effect of each event in the horizon is known, by name, such as ``learnt from 3 past events``."""
 
     def put_back(self, forecast: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return a forecast of `adjusted`, shape (..., H), with the effects of the horizon; not clipped to bounds."""
@@ -90,8 +92,9 @@ def estimate_effects(
     exceeds its own noise (one-sided 5 %), one covariate at a time; the penalty is chosen in the same way.
 
     The effect of an event without a multiplier is the median of the past ones of its name, drawn to "none" by how few
-    and how scattered they are. A multiplier that is given is used as it is; only a pulse that is over is taken out of
-    the history as it was measured. Nothing after `n_known`, and no event known only later, is used.
+    and how scattered they are; where none was observed, the one that is stated. A multiplier that is given is used as
+    it is; only a pulse that is over is taken out of the history as it was measured. Nothing after `n_known`, and no
+    event known only later, is used.
 
     Parameters
     ----------
@@ -166,7 +169,9 @@ def estimate_effects(
         shape = one.shape[n_known:]
         if size is None or not (shape > 0).any():
             continue
-        name, planned = one.event.name, one.event.multiplier is not None
+        name = one.event.name
+        # Given as a factor, where what was learnt of an additive metric is a difference.
+        planned = one.event.multiplier is not None or (one.event.stated is not None and name not in seen)
         if multiplicative:
             parts[name] = parts.get(name, np.ones(horizon)) * (1 + size * shape)
         else:
@@ -189,7 +194,23 @@ def estimate_effects(
         declined=tuple((name, declined[name]) for name in names if name in declined),
         method=_words(multiplicative, found.shapes, choice.penalty if choice else 0.0, seen, known),
         error_saved=saved,
+        known_by=_known_by(known, settled, seen, n_known),
     )
+
+
+def _known_by(
+    known: Sequence[Known], settled: Sequence[float | None], seen: Mapping[str, list[Seen]], n: int
+) -> dict[str, str]:
+    """How the effects of the horizon are known, in words by name of the event."""
+    found: dict[str, str] = {}
+    for one, size in zip(known, settled, strict=True):
+        name, event = one.event.name, one.event
+        if size is None or not (one.shape[n:] > 0).any():
+            continue
+        count = len(seen.get(name, ()))
+        learnt = f"learnt from {count} past event{'' if count == 1 else 's'}"
+        found[name] = "as planned" if event.multiplier is not None else learnt if count else "as stated"
+    return found
 
 
 def _level_ahead(adjusted: NDArray[np.float64], season: int, horizon: int) -> NDArray[np.float64]:
@@ -216,6 +237,13 @@ def _words(
     planned = dict.fromkeys(one.event.name for one in known if one.event.multiplier is not None and not one.over)
     if planned:
         said.append(f"{', '.join(planned)} as planned")
+    stated = dict.fromkeys(
+        one.event.name
+        for one in known
+        if one.event.stated is not None and one.event.multiplier is None and one.event.name not in seen and not one.over
+    )
+    if stated:
+        said.append(f"{', '.join(stated)} as stated")
     return "; ".join(said)
 
 

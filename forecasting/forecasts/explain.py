@@ -352,6 +352,8 @@ def _sentence(name: str, values: NDArray[np.float64], level: NDArray[np.float64]
         return f"Known events change {where}."
     if name == "covariates":
         return f"Drivers known ahead change {where}."
+    if name == "hierarchy":
+        return f"Making total and parts add up changes {where}."
     if name == "learned":
         return f"What was learnt across series changes it by {_signed(low)} to {_signed(high)}{unit}."
     return f"{name} changes {where}."

@@ -20,7 +20,9 @@ ZEROS = 0.3
 SMOOTHING = 0.1
 """Smoothing constant of sizes, intervals and probabilities (Syntetos and Boylan 2005 use 0.05 to 0.2)."""
 HALF_LIFE = 60
-"""Slices after which a value counts half in the mixture, at least; and four of the longest season."""
+"""Slices after which a value counts half in the level of demand, at least; and four of the longest season."""
+PROFILE_LIFE = 8
+"""A profile over the season changes more slowly than the level: its half-life is so many times longer."""
 UNLIKELY = 0.01
 """A run of zeros less likely than this, at the end, says that demand has changed."""
 
@@ -163,27 +165,34 @@ def _phases(
     usable = sorted({season for season in seasons if season > 1 and 3 * season <= length})
     longest = usable[-1] if usable else 1
     known, demand = ~np.isnan(windows), windows > 0
-    age = np.arange(length - 1, -1, -1)
-    recency = 0.5 ** (age / max(HALF_LIFE, 4 * longest))
-    weights = np.where(known, recency, 0.0)
-    on = np.where(demand, recency, 0.0)
+    age = np.arange(length - 1, -1, -1) / max(HALF_LIFE, 4 * longest)
+    recent, slow = 0.5**age, 0.5 ** (age / PROFILE_LIFE)
+    now_on = np.where(demand, recent, 0.0)
+    weights, on = np.where(known, slow, 0.0), np.where(demand, slow, 0.0)
     sizes = np.where(demand, windows, 0.0)
     total, hits = weights.sum(axis=1, keepdims=True), on.sum(axis=1, keepdims=True)
-    overall = np.where(total > 0, hits / np.where(total > 0, total, 1.0), np.nan)
+    usual = np.where(total > 0, hits / np.where(total > 0, total, 1.0), np.nan)
+    newest = np.where(known, recent, 0.0).sum(axis=1, keepdims=True)
+    overall = np.where(newest > 0, now_on.sum(axis=1, keepdims=True) / np.where(newest > 0, newest, 1.0), np.nan)
     level = np.sum(on * sizes, axis=1, keepdims=True) / np.where(hits > 0, hits, 1.0)
     scaled = sizes / np.where(level > 0, level, 1.0)
     spread = np.sum(on * (scaled - 1) ** 2, axis=1, keepdims=True) / np.where(hits > 0, hits, 1.0)
-    probability, factor, inner = overall, np.ones_like(overall), 1
+    probability, factor, inner = usual, np.ones_like(usual), 1
     for season in usable:
         # Phases of the season before repeat within this one where it divides it; else they start from their mean.
         pick = np.arange(season) % inner if season % inner == 0 else np.zeros(season, dtype=np.int64)
         if season % inner:
-            probability, factor = overall, np.ones_like(overall)
+            probability, factor = usual, np.ones_like(usual)
         probability, factor = probability[:, pick], factor[:, pick]
         noise = np.maximum(probability * (1 - probability), 1e-12)
         probability = np.clip(_shrunk(_by_phase(on, season), _by_phase(weights, season), probability, noise), 0.0, 1.0)
         factor = np.maximum(_shrunk(_by_phase(on * scaled, season), _by_phase(on, season), factor, spread), 0.05)
         inner = season
+    # The level of now: the odds of every phase move as those of the whole did.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moved = (overall / (1 - overall)) / (usual / (1 - usual))
+        moved = np.where(np.isfinite(moved) & (moved > 0), moved, 1.0)
+    probability = np.where(probability < 1, moved * probability / (1 + (moved - 1) * probability), probability)
     # A run of zeros at the end that these probabilities hardly allow: demand is rarer now, about once in such a run.
     run = np.where(
         demand.any(axis=1), known[:, ::-1].cumsum(axis=1)[np.arange(len(windows)), demand[:, ::-1].argmax(1)] - 1, 0
@@ -193,7 +202,7 @@ def _phases(
     fall = np.where(
         (none < np.log(UNLIKELY)) & (overall[:, 0] > now), now / np.where(overall[:, 0] > 0, overall[:, 0], 1), 1.0
     )
-    return probability * fall[:, None], factor, on, longest
+    return probability * fall[:, None], factor, now_on, longest
 
 
 def _mixture(
@@ -216,7 +225,8 @@ def intermittent_quantiles(
     """Return quantiles of demand in every slice ahead, shape (B, h, Q): zero, or one of the sizes seen.
 
     The probability of demand and the size of a phase are recency-weighted shares and means of that phase of the season
-    (short seasons first, long ones inside them), drawn together as far as their differences can be noise. Sizes are the
+    (short seasons first, long ones inside them), drawn together as far as their differences can be noise; the profile
+    over a season remembers longer than its level. Sizes are the
     weighted empirical distribution of past sizes without their phase's factor. Whole numbers where all values are.
 
     Parameters

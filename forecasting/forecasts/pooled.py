@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from forecasting.forecasts._marginals import MIDDLE, at_levels, widened
+from forecasting.forecasts._pool_check import HeldOut
+from forecasting.forecasts._pool_group import Group, PoolSeries
 from forecasting.forecasts._pool_paths import paths_of
 from forecasting.forecasts._pool_state import pack, unpack
 from forecasting.forecasts._seeds import seed_of
@@ -19,12 +22,12 @@ from forecasting.forecasts._windows import Windows
 from forecasting.forecasts.backtest import reference_errors
 from forecasting.forecasts.base import ForecastContext
 from forecasting.forecasts.bounds import clip_to_kind
-from forecasting.forecasts.context import cut_context, make_context, seasons_of, trim
+from forecasting.forecasts.context import cut_context, local_time, make_context, seasons_of, trim
 from forecasting.forecasts.effects import Effects, estimate_effects
 from forecasting.forecasts.explain import explain_components
 from forecasting.forecasts.guard import guarded_forecast, plausible_range
 from forecasting.forecasts.models import get_model
-from forecasting.forecasts.pool import Group, HeldOut, PoolForecast, PoolLearned, PoolSeries, forecast_pool, learn_pool
+from forecasting.forecasts.pool import PoolForecast, PoolLearned, forecast_pool, learn_pool
 from forecasting.forecasts.select import relative_to_naive
 from forecasting.history.calendar import series_end, slice_bounds
 from forecasting.history.gaps import fill_gaps
@@ -305,7 +308,7 @@ def _prepare(task: PoolTask, place: int, reach: int, series: Series, stale: int)
             name=f"{series.service}\x1f{series.metric.name}",
             values=values,
             target=target,
-            calendar=_calendar(context.local, series.step),
+            calendar=_calendar_of(series.start, series.step, series.zone, len(context.local)),
         ),
         effects=effects,
         multiplier=context.holiday_factor[n : n + own],
@@ -320,6 +323,14 @@ def _holiday_spread(series: Series, context: ForecastContext, reach: int) -> NDA
     usual = np.array([spread[(phase == p) & ~context.near_holiday].min(initial=np.inf) for p in range(context.season)])
     ratio = np.where(np.isfinite(usual[phase]), spread / usual[phase], 1.0)
     return np.clip(ratio, 1.0, 2.0)[len(series) : len(series) + reach]
+
+
+@lru_cache(maxsize=16)
+def _calendar_of(start: datetime, step: timedelta, zone: str, count: int) -> NDArray[np.float32]:
+    """`_calendar` of slices, read-only; the same for all series of a fleet that begin together."""
+    found = _calendar(local_time(start, step, zone, count), step)
+    found.setflags(write=False)
+    return found
 
 
 def _calendar(local: NDArray[np.datetime64], step: timedelta) -> NDArray[np.float32]:

@@ -10,6 +10,8 @@ from typing import Literal
 
 from forecasting.terms.agreement import Agreement
 from forecasting.terms.alerting import AlertPolicy, BurnRateCondition, NotificationTarget
+from forecasting.terms.covariate import PlannedEvent
+from forecasting.terms.hierarchy import DeclaredSum
 from forecasting.terms.history import Metric
 from forecasting.terms.scenario import Scenario
 from forecasting.terms.service_level import Objective
@@ -208,6 +210,10 @@ class Catalogue:
     """Metrics of indicators that are asked of outside sources."""
     notices: tuple[Notice, ...] = ()
     """What was read with a warning (lenient mode)."""
+    events: tuple[PlannedEvent, ...] = ()
+    """Dated events, past and future."""
+    hierarchies: tuple[DeclaredSum, ...] = ()
+    """Services whose metric is the sum of that of others."""
 
     def all_objectives(self) -> tuple[tuple[Agreement | None, Objective], ...]:
         """Return each objective with the agreement it belongs to (None for a plain SLO), agreements first."""

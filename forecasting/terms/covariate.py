@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 from forecasting.terms.errors import InputError
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -84,8 +87,8 @@ class Event:
     Raises
     ------
     InputError
-        If a time has no zone, the end is not after the start, the multiplier is not a finite number of 0 or more, or
-        the kind is unknown.
+        If a time has no zone, the end is not after the start, multiplier or stated effect is not a finite number of 0
+        or more, or the kind is unknown.
 
     Examples
     --------
@@ -111,6 +114,8 @@ class Event:
     """Expected value with it ÷ without it, as planned; None = learn it from past events of the same name."""
     known_from: datetime | None = None
     """UTC instant from which it was known: no forecast made earlier may use it; None = always known."""
+    stated: float | None = None
+    """Expected value with it ÷ without it where no event of the same name was observed; None = none is assumed."""
 
     def __post_init__(self) -> None:
         """Check names, times and the multiplier; raises InputError."""
@@ -138,14 +143,107 @@ class Event:
             raise InputError(
                 argument=f"kind of {where}", came=self.kind, allowed="step, pulse or ramp", try_instead="pulse"
             )
-        if self.multiplier is not None and not 0 <= self.multiplier < float("inf"):
-            raise InputError(
-                argument=f"multiplier of {where}",
-                came=self.multiplier,
-                allowed="a finite factor of 0 or more (1 = no effect)",
-                try_instead="1.2 for 20 % more, None to learn it from past events of the same name",
-            )
+        for argument, factor in (("multiplier", self.multiplier), ("stated effect", self.stated)):
+            if factor is not None and not 0 <= factor < float("inf"):
+                raise InputError(
+                    argument=f"{argument} of {where}",
+                    came=factor,
+                    allowed="a finite factor of 0 or more (1 = no effect)",
+                    try_instead="1.2 for 20 % more, None to learn it from past events of the same name",
+                )
 
     def concerns(self, service: str, metric: str) -> bool:
         """Whether it changes `metric` of `service`."""
         return self.service in (None, service) and self.metric in (None, metric)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Occurrence:
+    """One time that a planned event takes place: local days of each service, or instants.
+
+    Raises
+    ------
+    InputError
+        If an instant has no zone.
+
+    Examples
+    --------
+    >>> from zoneinfo import ZoneInfo
+    >>> week = Occurrence(start=date(2027, 3, 1), end=date(2027, 3, 7))
+    >>> [f"{at:%d %b %H:%M}" for at in week.instants(ZoneInfo("Europe/Berlin"))]
+    ['28 Feb 23:00', '07 Mar 23:00']
+    """
+
+    start: date | datetime
+    """First local day, or the UTC instant at which it begins."""
+    end: date | datetime
+    """Last local day, which belongs to it; or the UTC instant at which it is over."""
+    announced: date | datetime | None = None
+    """From when it was known: local day or UTC instant; None = always known."""
+
+    def __post_init__(self) -> None:
+        """Check that instants have a zone; raises InputError."""
+        for argument, moment in (("start", self.start), ("end", self.end), ("announced", self.announced)):
+            if isinstance(moment, datetime) and moment.utcoffset() is None:
+                raise InputError(
+                    argument=f"{argument} of an occurrence",
+                    came=moment.isoformat(),
+                    allowed="a local day, or an instant with its zone",
+                    try_instead=f"{moment.isoformat()}+00:00",
+                )
+
+    @property
+    def local(self) -> bool:
+        """Whether the instants depend on the zone of the service."""
+        return any(not isinstance(moment, datetime) for moment in (self.start, self.end, self.announced or self.start))
+
+    def instants(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """Return its UTC start and end in a zone; local days begin and end at midnight there."""
+        last = self.end if isinstance(self.end, datetime) else self.end + timedelta(days=1)
+        return _instant(self.start, zone), _instant(last, zone)
+
+    def known_from(self, zone: ZoneInfo) -> datetime | None:
+        """Return the UTC instant from which it was known in a zone; None = always."""
+        return None if self.announced is None else _instant(self.announced, zone)
+
+
+def _instant(moment: date | datetime, zone: ZoneInfo) -> datetime:
+    """UTC instant; of a day the first one in the zone."""
+    local = moment if isinstance(moment, datetime) else datetime.combine(moment, time(0), tzinfo=zone)
+    return local.astimezone(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedEvent:
+    """What people plan, past and future, and what moves metrics by it: campaigns, closings, releases.
+
+    Examples
+    --------
+    >>> sale = PlannedEvent(name="spring-sale", services=("shop",),
+    ...     occurrences=(Occurrence(start=date(2027, 3, 1), end=date(2027, 3, 7)),), stated_percent=Decimal(40))
+    >>> sale.concerns("shop", "orders"), sale.concerns("depot", "parcels"), sale.stated
+    (True, False, 1.4)
+    """
+
+    name: str
+    occurrences: tuple[Occurrence, ...]
+    """Past and future ones; the past ones teach what the next one does."""
+    services: tuple[str, ...] = ()
+    """Services it concerns; none named = all."""
+    metrics: tuple[str, ...] = ()
+    """Metrics it concerns; none named = all."""
+    stated_percent: Decimal | None = None
+    """Change in percent that is assumed where the past has no occurrence of it, -100 or more; None = none is."""
+    source: str = ""
+    """Where that percentage comes from."""
+    display_name: str = ""
+    description: str = ""
+
+    @property
+    def stated(self) -> float | None:
+        """The stated effect as value with it ÷ without it; None = none is stated."""
+        return None if self.stated_percent is None else float(1 + self.stated_percent / 100)
+
+    def concerns(self, service: str, metric: str) -> bool:
+        """Whether it changes `metric` of `service`."""
+        return (not self.services or service in self.services) and (not self.metrics or metric in self.metrics)

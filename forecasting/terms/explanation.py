@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-COMPONENTS = ("level", "trend", "season", "calendar", "events", "covariates", "learned")
+COMPONENTS = ("level", "trend", "season", "calendar", "events", "covariates", "learned", "hierarchy")
 """Names of the components that an explanation may have, in the order in which they are told."""
 
 

@@ -171,6 +171,106 @@ class Reconciliation:
         return said if self.fallback is None else f"{said}; instead of {self.asked}: {self.fallback}"
 
 
+SumMethod: TypeAlias = Literal["mint", "bottom-up"]
+"""How a declared hierarchy is made to add up: mint moves all forecasts by how they err together; bottom-up adds up the
+parts and leaves them as they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredSum:
+    """A service whose metric is the sum of that of its parts, as the catalogue declares it.
+
+    Examples
+    --------
+    >>> DeclaredSum(name="nyc-departures", metric="departures", total="nyc", parts=("jfk", "lga")).method
+    'mint'
+    """
+
+    name: str
+    metric: str
+    total: str
+    """Service that is the sum."""
+    parts: tuple[str, ...]
+    """Services that add up to it; a part may be the total of another declaration of the same metric."""
+    method: SumMethod = "mint"
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredTree:
+    """Declared sums of one metric that hang together."""
+
+    names: tuple[str, ...]
+    """Names of the declarations."""
+    metric: str
+    method: SumMethod
+    hierarchy: Hierarchy
+    """Nodes are (service, metric)."""
+
+    @property
+    def keys(self) -> tuple[tuple[str, str], ...]:
+        """Every node as (service, metric): totals, then parts."""
+        return tuple(node for node in self.hierarchy.nodes if not isinstance(node, str))
+
+
+def trees_of(sums: Sequence[DeclaredSum]) -> tuple[DeclaredTree, ...]:
+    """Return the trees that declared sums make: those of one metric that share a service hang together.
+
+    Raises
+    ------
+    InputError
+        A circle, a service that would be counted twice, or methods that differ within a tree.
+
+    Examples
+    --------
+    >>> east = DeclaredSum(name="east", metric="calls", total="east", parts=("a", "b"))
+    >>> whole = DeclaredSum(name="all", metric="calls", total="all", parts=("east", "c"))
+    >>> tree, = trees_of([east, whole])
+    >>> tree.names, [service for service, _ in tree.keys]
+    (('all', 'east'), ['all', 'east', 'c', 'a', 'b'])
+    """
+    groups: list[tuple[set[tuple[str, str]], list[DeclaredSum]]] = []
+    for one in sums:
+        nodes, members = {(one.total, one.metric), *((part, one.metric) for part in one.parts)}, [one]
+        apart = []
+        for group in groups:
+            if group[0] & nodes:
+                nodes, members = nodes | group[0], group[1] + members
+            else:
+                apart.append(group)
+        groups = [*apart, (nodes, members)]
+    return tuple(_tree(members) for _, members in sorted(groups, key=lambda group: min(s.name for s in group[1])))
+
+
+def _tree(sums: list[DeclaredSum]) -> DeclaredTree:
+    """One tree; totals before their parts."""
+    metric, children = sums[0].metric, {one.total: one.parts for one in sums}
+    part_of = [part for one in sums for part in one.parts]
+    _no_twins(f"parts of the hierarchies of {metric}", part_of)
+    _no_twins(f"totals of the hierarchies of {metric}", [one.total for one in sums])
+    other = next((one for one in sums if one.method != sums[0].method), None)
+    if other is not None:
+        allowed = f"{sums[0].method}, as in {sums[0].name}, with which it shares services"
+        raise _wrong(f"method of hierarchy {other.name}", other.method, allowed, "one method for both")
+    waiting = [total for total in children if total not in part_of]
+    order: list[str] = []
+    while waiting:
+        order.append(waiting.pop(0))
+        waiting += [part for part in children[order[-1]] if part in children]
+    missed = next((total for total in children if total not in order), None)
+    if missed is not None:
+        raise _wrong(f"parts of the hierarchies of {metric}", missed, "no circle", "let no total be part of itself")
+    tree = {(total, metric): [(part, metric) for part in children[total]] for total in order}
+    bottom = [(part, metric) for total in order for part in children[total] if part not in children]
+    names = {one.total: one.name for one in sums}
+    return DeclaredTree(
+        names=tuple(names[total] for total in order),
+        metric=metric,
+        method=sums[0].method,
+        hierarchy=Hierarchy.of(tree, bottom=bottom),
+    )
+
+
 def _no_twins(argument: str, nodes: Sequence[NodeKey]) -> None:
     """Refuse a node that is named twice."""
     seen: set[NodeKey] = set()

@@ -12,24 +12,36 @@ CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ModelRecord:
-    """Everything that is logged of one trained model."""
+class RunRecord:
+    """Everything that is logged of one measurement, such as a league.
 
-    name: str
-    """Name in the registry."""
+    Examples
+    --------
+    >>> RunRecord(run_name="back-test", params={}, metrics={"default/gm_sql": 0.8}, tags={}, texts={}, at_ms=0).metrics
+    {'default/gm_sql': 0.8}
+    """
+
     run_name: str
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
-    """Kept with the version, to be listed without opening anything."""
+    """Kept with the run, and the version of a model, to be listed without opening anything."""
     texts: Mapping[str, str]
     """Content by file name with its folder, such as ``figures/league.svg``."""
+    at_ms: int
+    """Milliseconds since 1970 that metrics are dated with: the cut-off, not the clock."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ModelRecord(RunRecord):
+    """Everything that is logged of one trained model."""
+
+    name: str
+    """Name in the registry."""
     settings: str
     """JSON the served model reads."""
     backtest: Learned
     """Out-of-fold errors, with the league and what it was learnt from."""
-    at_ms: int
-    """Milliseconds since 1970 that metrics are dated with: the cut-off, not the clock."""
     learned: Learned | None = None
     """State; None = models are fitted to the history of each request."""
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from forecasting.forecasts.engine import ForecastTask, forecast_batch
 from forecasting.forecasts.pooled import POOLED
 from forecasting.ports import Executor
+from forecasting.terms.covariate import Event
 from forecasting.terms.errors import Excuse
 from forecasting.terms.forecast import Forecast
 from forecasting.terms.history import Series
 from forecasting.terms.service_level import RatioIndicator
+from forecasting.workflows.hierarchies import add_up, trees_with
+from forecasting.workflows.planned_events import events_for, told
 from forecasting.workflows.prepare import Prepared
 
 Key = tuple[str, str]
@@ -37,7 +40,7 @@ def wanted(prepared: Prepared) -> dict[Key, int]:
 
     These are the demand drivers, the totals of ratio objectives (traffic weighs the days of a window) and the use
     of every resource. Growing stocks take start, seed and paths from here; their growth is
-    forecast by `forecasting.capacity.growth`.
+    forecast by `forecasting.capacity.growth`. Where one of them is in a declared hierarchy, so is all of its tree.
     """
     settings = prepared.settings
     reach = -(-(prepared.horizon_end - prepared.as_of) // timedelta(days=1)) + 2
@@ -50,6 +53,8 @@ def wanted(prepared: Prepared) -> dict[Key, int]:
             keys[(promise.objective.service, promise.objective.indicator.total)] = near
     for resource in prepared.catalogue.resources:
         keys[(resource.metric_service, resource.metric)] = near
+    for tree in trees_with(prepared.catalogue, keys):
+        keys |= dict.fromkeys(tree.keys, near)
     return keys
 
 
@@ -62,7 +67,8 @@ def forecast_demand(
 ) -> Demand:
     """Forecast every series that is wanted, in batches on the executor.
 
-    With the pooled model all series of a horizon are one batch, because they learn from each other.
+    With the pooled model all series of a horizon are one batch, because they learn from each other. The catalogue's
+    planned events are taken into account, and what its hierarchies say is made to add up.
 
     Parameters
     ----------
@@ -88,19 +94,31 @@ def forecast_demand(
             continue
         country = prepared.catalogue.services[key[0]].country
         by_horizon.setdefault(horizon, []).append((series, country))
+    events = events_for(prepared.catalogue, (series.service for group in by_horizon.values() for series, _ in group))
     tasks = [
-        _task(part, horizon, prepared, timer)
+        _task(part, horizon, prepared, timer, events)
         for horizon, members in sorted(by_horizon.items())
         for part in _batches(members, 1 if POOLED in settings.models else 2 * settings.jobs)
     ]
     for task, answers in zip(tasks, executor.map(forecast_batch, tasks), strict=True):
-        for series, answer in zip(task.series, answers, strict=True):
-            results[(series.service, series.metric.name)] = answer
+        for series, country, answer in zip(task.series, task.countries, answers, strict=True):
+            results[(series.service, series.metric.name)] = (
+                told(answer, series, events=events, country=country) if events else answer
+            )
+    trees = trees_with(prepared.catalogue, results)
+    if trees and tasks:
+        countries = {name: service.country for name, service in prepared.catalogue.services.items()}
+        asked = replace(tasks[0], series=(), countries=())
+        results = add_up(results, trees, series=prepared.daily, task=asked, countries=countries)
     return Demand(forecasts=results)
 
 
 def _task(
-    members: Sequence[tuple[Series, str]], horizon: int, prepared: Prepared, timer: Callable[[], float]
+    members: Sequence[tuple[Series, str]],
+    horizon: int,
+    prepared: Prepared,
+    timer: Callable[[], float],
+    events: tuple[Event, ...],
 ) -> ForecastTask:
     settings = prepared.settings
     return ForecastTask(
@@ -115,6 +133,7 @@ def _task(
         half_life_days=settings.error_half_life_days,
         mean_block_days=settings.mean_block_days,
         timer=timer,
+        events=events,
     )
 
 

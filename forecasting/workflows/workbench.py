@@ -25,6 +25,7 @@ from forecasting.forecasts.league import (
 )
 from forecasting.history.calendar import series_end
 from forecasting.ports import Executor
+from forecasting.terms.covariate import Event
 from forecasting.terms.errors import Excuse, InputError
 from forecasting.terms.forecast import Forecast
 from forecasting.terms.history import Series
@@ -32,7 +33,7 @@ from forecasting.terms.league import League
 from forecasting.terms.settings import Settings
 
 DEFAULT = "default"
-"""Entry that is the stage's own way: all models of the settings, its choice, its combination."""
+"""Entry that is the stage's own way: all models of the caller's settings, its choice, its combination."""
 LEAST_ORIGINS = 3
 """Rolling origins asked for at least."""
 
@@ -88,6 +89,8 @@ def run_workbench(
     pool: Pool = "cut_off",
     n_paths: int = 500,
     batch: int = 500,
+    settings: Settings | None = None,
+    events: Sequence[Event] = (),
     draws: int = 2000,
 ) -> League:
     """Forecast every series from rolling origins in several ways and score them against seasonal naive.
@@ -125,6 +128,11 @@ def run_workbench(
         Sample paths of each forecast.
     batch : int
         Series in one call of the stage at most.
+    settings : Settings, optional
+        What the stage is used with: its models are those of ``default``; its back-test origins, error half-life and
+        mean block length hold for every entry. None = the defaults. Its seed, paths and jobs are not read.
+    events : sequence of Event
+        Planned events, used at an origin as far as they were known there.
     draws : int
         Bootstrap draws of the intervals over series.
 
@@ -163,6 +171,8 @@ def run_workbench(
         pool=pool,
         n_paths=n_paths,
         batch=batch,
+        settings=settings,
+        events=events,
     )
     return score_league(
         bench.outcomes,
@@ -190,6 +200,8 @@ def make_bench(
     pool: Pool = "cut_off",
     n_paths: int = 500,
     batch: int = 500,
+    settings: Settings | None = None,
+    events: Sequence[Event] = (),
 ) -> Bench:
     """Return the forecasts and the outcomes that `run_workbench` scores; parameters and errors are the same.
 
@@ -205,7 +217,7 @@ def make_bench(
     >>> bench.entries[0].quantiles.shape, [f"{at:%d %b}" for at in bench.cut_offs[0]]
     ((1, 3, 15, 5), ['15 Apr', '20 Apr', '25 Apr'])
     """
-    names = tuple(models)
+    names, used = tuple(models), settings or Settings()
     groups = tuple(strata) or tuple(_stratum(one) for one in series)
     codes = tuple(countries) or ("",) * len(series)
     _check(series, horizon, names, origins, codes, groups, batch, pool)
@@ -232,8 +244,8 @@ def make_bench(
     jobs = [
         _Job(
             entry=entry,
-            task=_task(name, [pasts[row][slot - origins] for row, slot in part], horizon, seed, n_paths,
-                       tuple(codes[kept[row]] for row, _ in part)),
+            task=_task(name, [pasts[row][slot - origins] for row, slot in part], horizon, seed, n_paths, used,
+                       tuple(codes[kept[row]] for row, _ in part), tuple(events)),
             slots=tuple(part),
             timer=timer,
         )
@@ -343,10 +355,16 @@ def _parts(pasts: Sequence[Sequence[Series]], origins: int, pool: Pool, batch: i
 
 
 def _task(
-    name: str, pasts: Sequence[Series], horizon: int, seed: int, n_paths: int, countries: tuple[str, ...]
+    name: str,
+    pasts: Sequence[Series],
+    horizon: int,
+    seed: int,
+    n_paths: int,
+    settings: Settings,
+    countries: tuple[str, ...],
+    events: tuple[Event, ...],
 ) -> ForecastTask:
-    """What the stage is asked, as a plan asks it."""
-    settings = Settings()
+    """What the stage is asked, as a plan with these settings asks it."""
     return ForecastTask(
         series=tuple(pasts),
         horizon=horizon,
@@ -357,6 +375,7 @@ def _task(
         origins=settings.origins,
         half_life_days=settings.error_half_life_days,
         mean_block_days=settings.mean_block_days,
+        events=events,
     )
 
 

@@ -72,15 +72,20 @@ def league_metrics(league: League) -> list[tuple[str, float]]:
 
 
 def params_of(meta: dict[str, Any]) -> dict[str, str]:
-    """What a model was made with, as text."""
+    """What a model, or a league without one, was made with, as text."""
     names = ("as_of", "first", "series", "slices", "horizon", "origins", "paths", "seed", "models", "code_version",
              "catalogue_version", "data_sha256", "state", "no_state")  # fmt: skip
-    found = {name: ", ".join(meta[name]) if name == "models" else str(meta[name]) for name in names}
+    found = {name: ", ".join(meta[name]) if name == "models" else str(meta[name]) for name in names if name in meta}
     return found | {f"library.{name}": version for name, version in meta["libraries"].items()}
 
 
 def texts_of(meta: dict[str, Any], league: League) -> dict[str, str]:
     """The files beside the model: figures, league, card."""
+    return league_texts(league) | {"card.md": card_text(meta, None)}
+
+
+def league_texts(league: League) -> dict[str, str]:
+    """A league as files: figures, and its rows."""
     from forecasting.reports.charts_league import calibration_lines, coverage_steps, league_bars, standalone_svg
 
     return {
@@ -88,7 +93,6 @@ def texts_of(meta: dict[str, Any], league: League) -> dict[str, str]:
         "figures/calibration.svg": standalone_svg(calibration_lines("calibration", league)),
         "figures/coverage.svg": standalone_svg(coverage_steps("coverage", league)),
         "league.json": json.dumps(plain(league.rows), sort_keys=True, indent=1, allow_nan=False) + "\n",
-        "card.md": card_text(meta, None),
     }
 
 

@@ -14,6 +14,7 @@ from forecasting.terms.errors import Excuse, ForecastingError, StoreError
 from forecasting.terms.history import SeriesQuality
 
 if TYPE_CHECKING:
+    from forecasting.workflows.prepare import Prepared
     from forecasting.workspace.workspace import Finding, Workspace
 
 LIBRARIES = (
@@ -111,6 +112,7 @@ def _series(workspace: Workspace, as_of: str | date | datetime | None) -> list[F
         for p in prepared.promises
         if isinstance(p.events, Excuse)
     ]
+    findings += _planned(workspace, prepared)
     findings += _freshness(prepared.quality, {n: m.step for n, m in workspace.catalogue.metrics.items()})
     without = sorted(set(workspace.catalogue.services) - {a.service for a in workspace.catalogue.agreements})
     if without:
@@ -119,6 +121,29 @@ def _series(workspace: Workspace, as_of: str | date | datetime | None) -> list[F
         )
     if not findings:
         findings.append(_finding("series", True, f"{len(prepared.quality)} series, all objectives have fresh data"))
+    return findings
+
+
+def _planned(workspace: Workspace, prepared: Prepared) -> list[Finding]:
+    """Return planned events that no forecast can use, and hierarchies whose parts have no data."""
+    findings, zone = [], ZoneInfo(workspace.project.zone)
+    for event in workspace.catalogue.events:
+        starts = [one.instants(zone)[0] for one in event.occurrences]
+        if event.stated_percent is None and min(starts) >= prepared.as_of:
+            day = prepared.as_of.astimezone(zone).strftime("%Y-%m-%d")
+            detail = f"no occurrence before {day} and no stated effect: no forecast uses it"
+            findings.append(
+                _finding(
+                    f"planned event {event.name}", False, detail, "effect: {percent: ..., source: ...}, or past ones"
+                )
+            )
+    totals = {(one.total, one.metric) for one in workspace.catalogue.hierarchies}
+    for one in workspace.catalogue.hierarchies:
+        keys = [(part, one.metric) for part in one.parts]
+        lost = [part for part, metric in keys if (part, metric) not in totals and (part, metric) not in prepared.daily]
+        if lost:
+            detail = f"no row of {one.metric} for {', '.join(lost)}: total and parts are not made to add up"
+            findings.append(_finding(f"hierarchy {one.name}", False, detail, "ingest them, or take them out of parts"))
     return findings
 
 

@@ -16,14 +16,19 @@ from forecasting.terms.errors import Excuse, InputError
 from forecasting.terms.forecast import Forecast
 from forecasting.terms.history import Series
 from forecasting.terms.league import League
+from forecasting.terms.registry import RunRecord
 from forecasting.workflows.demand import BACKTEST_DAYS, wanted
 from forecasting.workflows.forecaster import check_entries, known_ahead
+from forecasting.workflows.hierarchies import add_up, trees_with
+from forecasting.workflows.planned_events import events_for, tell_events
 from forecasting.workflows.workbench import run_workbench
+from forecasting.workspace._model_record import instant_text, league_metrics, league_texts, params_of
 from forecasting.workspace.workspace import Workspace, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from forecasting.adapters.model_log import MlflowRegistry
     from forecasting.terms.covariate import Covariate
     from forecasting.workflows.prepare import Prepared
 
@@ -51,9 +56,12 @@ def forecast_one(
     if name is None or name not in space.catalogue.metrics:
         raise unknown("metric", name, sorted(space.catalogue.metrics))
     prepared = space.prepare(as_of)
-    native = prepared.history.get(service, name)
-    series = prepared.daily.get((service, name)) if step == DAY else native
-    if native is None or series is None:
+    key = (service, name)
+    trees = trees_with(space.catalogue, [key])
+    tree = tuple(node for one in trees for node in one.keys)
+    lent = next((k for k in (key, *tree) if k in prepared.history.series), key)  # a total may have no history
+    native = prepared.history.series.get(lent)
+    if native is None:
         raise InputError(
             argument="metric",
             came=f"{name} of {service}",
@@ -64,9 +72,12 @@ def forecast_one(
         raise InputError(
             argument="step", came=str(step), allowed=f"1 day or {native.step}", try_instead="the metric's own step"
         )
+    known = prepared.daily if step == DAY else prepared.history.series
     settings, names = space.settings, tuple(models or space.settings.models)
-    together = {(service, name): series} | (_companions(prepared, series) if names == (POOLED,) else {})
-    pool = tuple(together.values())
+    together = {one: known[one] for one in (key, *tree) if one in known}
+    companions = _companions(prepared, known[lent]) if names == (POOLED,) else {}
+    pool = tuple((together | {one: companions[one] for one in companions if one not in together}).values())
+    asked = pool[: 1 if key in together else len(together)]  # a total without history: what is known of its parts
     task = ForecastTask(
         series=pool,
         horizon=horizon,
@@ -77,18 +88,35 @@ def forecast_one(
         origins=settings.origins,
         half_life_days=settings.error_half_life_days,
         mean_block_days=settings.mean_block_days,
-        covariates=_of_the_first(known_ahead(covariates, names, pool[:1], horizon), len(pool)),
+        covariates=_of_the_first(known_ahead(covariates, names, asked, horizon), len(pool)),
+        events=events_for(space.catalogue, (one.service for one in pool)),
         explain=True,
     )
-    answer = forecast_batch(task)[0]
-    if isinstance(answer, Excuse):
+    answers = {
+        one: answer if isinstance(answer, Excuse) else _explained(answer, task, place)
+        for place, (one, answer) in enumerate(zip(together, forecast_batch(task), strict=False))
+    }
+    if trees:
+        countries = {one: found.country for one, found in space.catalogue.services.items()}
+        bare = replace(task, series=(), countries=(), covariates=())
+        answers = add_up(answers, trees, series=together, task=bare, countries=countries)
+    answer = answers.get(key)
+    if not isinstance(answer, Forecast):
         raise InputError(
             argument=f"{name} of {service}",
-            came=answer.reason,
+            came="no row before the cut-off" if answer is None else answer.reason,
             allowed="a series that can be forecast",
-            try_instead=answer.what_would_help,
+            try_instead="forecasting ingest" if answer is None else answer.what_would_help,
         )
-    return replace(answer, explanation=explain_forecast(answer, series, country=task.countries[0]))
+    return answer
+
+
+def _explained(answer: Forecast, task: ForecastTask, place: int) -> Forecast:
+    """A forecast of a task with its explanation, and what planned events do to it."""
+    series, country = task.series[place], task.countries[place]
+    told = replace(answer, explanation=explain_forecast(answer, series, country=country))
+    covariates = task.covariates[place] if task.covariates else ()
+    return tell_events(told, series, events=task.events, country=country, covariates=covariates)
 
 
 def _companions(prepared: Prepared, series: Series) -> dict[tuple[str, str], Series]:
@@ -102,7 +130,7 @@ def _companions(prepared: Prepared, series: Series) -> dict[tuple[str, str], Ser
 
 def _of_the_first(covariates: tuple[tuple[Covariate, ...], ...], count: int) -> tuple[tuple[Covariate, ...], ...]:
     """Covariates of the first of several series; the others have none."""
-    return covariates + ((),) * (count - 1) if covariates else ()
+    return covariates + ((),) * (count - len(covariates)) if covariates else ()
 
 
 def league_of(
@@ -143,4 +171,50 @@ def league_of(
         executor=JoblibLoky(space.settings.jobs),
         timer=time.process_time if timed else None,
         n_paths=space.settings.paths,
+        settings=space.settings,
+        events=events_for(space.catalogue, (service for service, _ in keys)),
     )
+
+
+def log_league(
+    space: Workspace, registry: MlflowRegistry, league: League, *, as_of: str | date | datetime | None
+) -> str:
+    """Keep a league as a run beside those of trained models, with the same names; return ``runs:/<id>``.
+
+    Parameters
+    ----------
+    space : Workspace
+    registry : MlflowRegistry
+    league : League
+        What `league_of` found at this cut-off.
+    as_of : str, date, datetime or None
+
+    Raises
+    ------
+    StoreError
+        Where the registry refuses.
+    """
+    prepared = space.prepare(as_of)
+    meta = {
+        "as_of": instant_text(prepared.as_of),
+        "series": len(league.series),
+        "horizon": league.horizon,
+        "origins": league.origins,
+        "paths": league.paths,
+        "seed": league.seed,
+        "models": list(space.settings.models),
+        "code_version": prepared.manifest.code_version,
+        "catalogue_version": prepared.manifest.catalogue_version,
+        "data_sha256": league.data_sha256,
+        "libraries": dict(prepared.manifest.libraries),
+    }
+    params = params_of(meta)
+    record = RunRecord(
+        run_name=f"back-test {prepared.as_of.date().isoformat()}",
+        params=params,
+        metrics=dict(league_metrics(league)),
+        tags={"kind": "back-test"} | {name: params[name] for name in ("as_of", "series", "horizon", "data_sha256")},
+        texts=league_texts(league),
+        at_ms=int(prepared.as_of.timestamp() * 1000),
+    )
+    return registry.log_run(record)

@@ -80,6 +80,23 @@ spec:
     capPercent: 25
     tiers: [{belowPercent: 99.9, creditPercent: 5}, {belowPercent: 99.5, creditPercent: 10}]
   owner: service level manager
+# What is planned moves the forecast: its past occurrences teach what the next one does.
+# ---
+# apiVersion: forecasting/v1
+# kind: PlannedEvent
+# metadata: {name: spring-sale}
+# spec:
+#   services: [web-shop]                       # left out: all; so with metrics
+#   occurrences:
+#     - {from: 2026-03-02, until: 2026-03-08}  # local days, both included
+#     - {from: 2027-03-01, until: 2027-03-07}
+#   effect: {percent: 40, source: Marketing plan 2027}   # used only while the past has none of it
+# Services that add up: forecasts of the total and of its parts agree on every path.
+# ---
+# apiVersion: forecasting/v1
+# kind: Hierarchy
+# metadata: {name: shop-requests}
+# spec: {metric: requests, total: web-shop, parts: [web-shop-de, web-shop-at], method: mint}   # or bottom-up
 """
 
 METRICS = "service,metric,at,value\n"

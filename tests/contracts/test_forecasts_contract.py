@@ -21,6 +21,8 @@ INPUTS = dict(bad_inputs())
 SLOW = ("ets", "prophet", "hist_gradient_boosting", "sarimax", "unobserved_components")
 """Models that are asked a few series every day and the whole matrix at night."""
 FEW = ("length 3", "usual", "half missing", "all missing")
+ON_REQUEST = ("sarimax", "unobserved_components")
+"""Slow models that nobody gets without asking: all of them at night."""
 AT_NIGHT = ("claims", "no leakage: a history with gaps", "no leakage: an hourly history")
 """Checks that ask a slow model so often that they wait for the night."""
 
@@ -46,7 +48,9 @@ def test_model_keeps_its_contract(name: str) -> None:
     assert not findings(name, (1, 30), INPUTS)
 
 
-@pytest.mark.parametrize("name", SLOW)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.nightly if name in ON_REQUEST else ()) for name in SLOW]
+)
 def test_a_slow_model_keeps_its_contract_on_a_few_series(name: str) -> None:
     assert not findings(name, (30,), {what: INPUTS[what] for what in FEW}, AT_NIGHT)
 
@@ -58,7 +62,7 @@ def test_a_slow_model_keeps_its_contract(name: str) -> None:
 
 
 def test_what_is_tried_by_default_is_unchanged_by_the_models_on_request() -> None:
-    assert not {"sarimax", "unobserved_components"} & set(Settings().models)
+    assert not set(ON_REQUEST) & set(Settings().models)
 
 
 def test_the_battery_can_fail() -> None:

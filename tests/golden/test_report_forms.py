@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 
+import pytest
 from plan_fixture import CUSTOMERS, HOSTILE, empty_plan, make_plan
 
 from forecasting.reports.render import render_html, render_json, render_markdown, summary_text
@@ -317,6 +318,7 @@ def test_the_summary_fits_a_terminal() -> None:
         assert max(map(len, lines)) <= 110
 
 
+@pytest.mark.nightly
 def test_a_plan_of_26_services_is_small_and_quick() -> None:
     plan = make_plan(copies=12)
     begin = time.process_time()

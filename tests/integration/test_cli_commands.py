@@ -38,6 +38,7 @@ def assert_one_document(answer: Answer, command: str) -> Any:
     return document["data"]
 
 
+@pytest.mark.usefixtures("by_day_and_night")
 @pytest.mark.parametrize("command", [name for name in COMPUTED if name != "plan"])
 def test_json_is_one_document_and_nothing_else(command: str, workspace: Path) -> None:
     data = assert_one_document(run(*arguments(command), "-w", workspace, "--json"), command)
@@ -48,6 +49,7 @@ SLOWER = ("backtest", "propose", "plan")
 """Commands whose tables are looked at by night; their JSON is by day."""
 
 
+@pytest.mark.usefixtures("by_day_and_night")
 @pytest.mark.parametrize(
     "command", [pytest.param(name, marks=pytest.mark.nightly if name in SLOWER else ()) for name in COMPUTED]
 )
@@ -75,6 +77,7 @@ def test_ingest_init_and_doctor_answer_in_json_too(fresh: Path, tmp_path: Path) 
     assert all(finding["ok"] for finding in findings), findings
 
 
+@pytest.mark.usefixtures("by_day_and_night")
 def test_warn_prints_json_lines_and_json_prints_one_document(workspace: Path) -> None:
     common = ("warn", "-w", workspace, "--as-of", AS_OF, "--jobs", "1")
     found = assert_one_document(run(*common, "--out", workspace / "out.jsonl", "--json"), "warn")
@@ -138,6 +141,7 @@ def test_exit_code_1_only_where_it_was_asked_for(workspace: Path) -> None:
     ],
     ids=" ".join,
 )
+@pytest.mark.usefixtures("quick_models")
 def test_bad_arguments_end_with_2_and_change_nothing(line: list[str], workspace: Path) -> None:
     before = digest(workspace)
     answer = run(*line, *(() if line[0] == "bogus" else ("-w", workspace)))

@@ -105,6 +105,7 @@ def test_the_json_has_the_names_as_they_are(planned: Path) -> None:
     assert SCRIPT in json.dumps(json.loads(text), ensure_ascii=False)
 
 
+@pytest.mark.usefixtures("quick_models")
 def test_tables_print_names_as_they_are(planned: Path) -> None:
     answer = run("forecast", "lga", "-w", planned, "--as-of", AS_OF, "--horizon", "2", "--paths", "200")
     assert answer.code == 0, answer.err

@@ -70,6 +70,7 @@ def test_the_page_has_ten_steps_and_commands() -> None:
     assert sum(command.startswith("forecasting ") for command, _ in commands()) >= 15
 
 
+@pytest.mark.nightly
 def test_the_commands_print_what_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert follow(tmp_path, monkeypatch, slow=False) == len(list(commands())) - 3
 

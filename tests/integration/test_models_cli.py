@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Answer, run
+from conftest import QUICK_MODELS, Answer, run
 from model_workspace import SERVICES, SHIFT_AT, SHIFTED, build, day
 
 from forecasting import Settings, Workspace
@@ -119,6 +119,47 @@ def test_the_better_challenger_is_compared_and_promoted(folder: Path) -> None:
     again = run("models", "promote", "-w", folder)
     assert again.code == 2
     assert "none of them the challenger" in again.err
+
+
+@pytest.mark.usefixtures("quick_models")
+def test_a_back_test_logs_its_league_as_a_run_without_a_model(folder: Path) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder / '.forecasting' / 'mlflow.db'}")
+    before = {run.info.run_id for e in client.search_experiments() for run in client.search_runs([e.experiment_id])}
+    line = ("backtest", "--model", "seasonal_median", "--horizon", "14", "--jobs", "1", "--paths", "200", "--seed", "1",
+            "--as-of", day(TRAINED), "-w", folder)  # fmt: skip
+    found = data(run(*line, "--mlflow", "--json"), "backtest")
+    kept = client.get_run(found["logged"].removeprefix("runs:/"))
+    after = {run.info.run_id for e in client.search_experiments() for run in client.search_runs([e.experiment_id])}
+    assert after - before == {kept.info.run_id}, "one run, and none of a plan"
+    assert client.get_experiment(kept.info.experiment_id).name == "shops models", "beside the leagues of the models"
+    assert kept.info.status == "FINISHED"
+    entries = {row["entry"]: row for row in found["league"]}
+    assert {name.split("/")[0] for name in kept.data.metrics} == set(entries)
+    for entry, row in entries.items():
+        assert kept.data.metrics[f"{entry}/gm_sql"] == pytest.approx(row["gm_sql"])
+        assert kept.data.metrics[f"{entry}/coverage80"] == pytest.approx(row["coverage80"])
+    params = kept.data.params
+    assert params["data_sha256"] == kept.data.tags["data_sha256"] == found["data_sha256"]
+    assert (params["as_of"], params["horizon"], params["origins"]) == (f"{day(TRAINED)}T00:00:00Z", "14", "3")
+    assert (params["models"], params["paths"], params["seed"]) == (", ".join(QUICK_MODELS), "200", "1")
+    assert kept.data.tags["kind"] == "back-test"
+    artifacts = Path(kept.info.artifact_uri.removeprefix("file://"))
+    files = {path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file()}
+    assert files == {"figures/league.svg", "figures/calibration.svg", "figures/coverage.svg", "league.json"}
+    assert [row["entry"] for row in json.loads((artifacts / "league.json").read_text())] == list(entries)
+    assert versions(folder) == {2: ["challenger"], 1: ["champion"]}, "a league is no version of a model"
+
+
+def test_the_default_of_a_workspace_s_league_has_the_models_of_its_settings(trained: Path) -> None:
+    own = Settings(models=("seasonal_median",), paths=200, jobs=1, seed=1)
+    league = Workspace(trained, mlflow=False, settings=own).backtest(models=("default", "seasonal_median"), horizon=14)
+    default, alone = league.row("default"), league.row("seasonal_median")
+    assert default is not None
+    assert alone is not None
+    assert default.gm_sql == alone.gm_sql
+    assert default.answered_by == alone.answered_by
 
 
 def test_a_challenger_that_may_be_worse_is_refused_unless_forced_with_a_reason(folder: Path) -> None:

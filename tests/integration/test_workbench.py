@@ -109,6 +109,18 @@ def test_default_is_the_stage_with_its_settings() -> None:
     assert {task.models for task in recorder.tasks} == {Settings().models}
 
 
+def test_default_is_the_stage_with_the_settings_of_the_caller() -> None:
+    own = Settings(models=("trend",), origins=2, error_half_life_days=9.0, mean_block_days=5.0)
+    recorder, series = Recorder(), several(2)
+    made = bench(series, "default", "seasonal_median", settings=own, executor=recorder)
+    assert {task.models for task in recorder.tasks} == {("trend",), ("seasonal_median",)}
+    for task in recorder.tasks:
+        assert (task.origins, task.half_life_days, task.mean_block_days) == (2, 9.0, 5.0)
+    alone = bench(series, "trend", settings=own)
+    np.testing.assert_array_equal(made.entries[0].quantiles, alone.entries[0].quantiles)
+    assert {name for name, _ in made.entries[0].answered_by} <= {"trend", "seasonal_naive"}
+
+
 class _Stop:
     """An executor that looks at the jobs and goes no further."""
 

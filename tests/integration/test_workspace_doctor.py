@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
 
-from conftest import AS_OF, digest, quick, run
+import pytest
+from conftest import AS_OF, digest, run
+
+
+@pytest.fixture
+def planned(planned_once: Path, tmp_path: Path) -> Path:
+    """A copy of a workspace with a plan."""
+    shutil.copytree(planned_once, tmp_path / "planned")
+    return tmp_path / "planned"
 
 
 def looked_at(workspace: Path, *arguments: str) -> dict[str, dict[str, Any]]:
@@ -24,11 +33,10 @@ def looked_at(workspace: Path, *arguments: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def test_a_healthy_workspace(workspace: Path) -> None:
+def test_a_healthy_workspace(workspace: Path, planned: Path) -> None:
     assert looked_at(workspace) == {}
-    quick(workspace).plan(AS_OF)
-    assert looked_at(workspace) == {}
-    assert "hash chain is whole" in run("doctor", "-w", workspace).out
+    assert looked_at(planned) == {}
+    assert "hash chain is whole" in run("doctor", "-w", planned).out
 
 
 def test_no_data(fresh: Path) -> None:
@@ -81,14 +89,13 @@ def test_an_objective_without_data_and_a_service_without_agreement(workspace: Pa
     assert "lga-new" in found["agreements"]["detail"]
 
 
-def test_a_ledger_row_that_was_changed(workspace: Path) -> None:
-    quick(workspace).plan(AS_OF)
-    database = sqlite3.connect(workspace / ".forecasting" / "ledger.db")
+def test_a_ledger_row_that_was_changed(planned: Path) -> None:
+    database = sqlite3.connect(planned / ".forecasting" / "ledger.db")
     database.execute("DROP TRIGGER ledger_no_update")
     database.execute("UPDATE ledger SET payload = '{}' WHERE sequence = 3")
     database.commit()
     database.close()
-    found = looked_at(workspace)
+    found = looked_at(planned)
     assert list(found) == ["ledger"]
     assert "row 3" in found["ledger"]["detail"]
     assert "backup" in found["ledger"]["try_instead"]

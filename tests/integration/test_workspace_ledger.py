@@ -58,6 +58,12 @@ def change_ledger(space: Path, change: str) -> None:
     connection.close()
 
 
+def record(space: Path, as_of: str, *, reason: str = "") -> None:
+    """Make a plan and record it, without drawing its report: what is looked at is the ledger."""
+    made = quick(space)
+    made.record(made.compute(as_of), reason=reason)
+
+
 def rows_of(space: Path, label: str = MONTH) -> dict[str, list[tuple[int, str, object, str]]]:
     """Return (version, stage, good, reason) of a month's attainments by key."""
     found: dict[str, list[tuple[int, str, object, str]]] = {}
@@ -72,11 +78,12 @@ def test_every_closed_window_is_recorded_once_and_final(space: Path) -> None:
     found = rows_of(space)
     assert len(found) >= 3
     assert all(len(versions) == 1 and versions[0][:2] == (1, "final") for versions in found.values())
-    quick(space).plan(LATE)
+    record(space, LATE)
     assert rows_of(space) == found
     assert len(rows_of(space, "2013-06")) == len(found)
 
 
+@pytest.mark.nightly  # by day: the restatements by the command line, below
 def test_late_data_restate_with_the_rows_that_came_and_keep_the_old_value(space: Path) -> None:
     before = rows_of(space)
     late_data(space)
@@ -104,7 +111,7 @@ def test_late_data_restate_with_the_rows_that_came_and_keep_the_old_value(space:
 def test_restatements_are_listed_by_the_command_line(space: Path) -> None:
     assert "no final attainment was ever replaced" in run("ledger", "restatements", "-w", space).out
     late_data(space)
-    quick(space).plan(LATE, reason="carrier corrected its log")
+    record(space, LATE, reason="carrier corrected its log")
     answer = run("ledger", "restatements", "-w", space, "--json")
     assert {r["reason"] for r in answer.document["data"]} == {
         "carrier corrected its log; late data: 5 rows of departed_within_15_min of lga"
@@ -133,7 +140,7 @@ def test_a_changed_target_is_named_as_the_reason(space: Path) -> None:
     found = re.subn(r"(name: lga-on-time\b[\s\S]*?target(?:Percent)?: )[0-9.]+", r"\g<1>0.705", text, count=1)
     assert found[1] == 1
     path.write_text(found[0].replace("targetPercent: 0.705", "targetPercent: 70.5"), encoding="utf-8")
-    quick(space).plan(LATE)
+    record(space, LATE)
     versions = rows_of(space)[f"lga/-/lga-on-time/{MONTH}"]
     assert [v[1] for v in versions] == ["final", "restated"]
     assert versions[1][3] == "the objective was changed in the catalogue"
@@ -164,6 +171,7 @@ def test_grace_keeps_a_month_provisional_until_it_is_over(ingested: Path, tmp_pa
 
 
 # ---------------------------------------------------------------------- past reports
+@pytest.mark.nightly  # by day: test_cli_ledger, one report of a small workspace
 def test_a_past_report_comes_out_again_bit_for_bit_whatever_happened_since(space: Path, tmp_path: Path) -> None:
     first = run_records(quick(space))[0]
     original = reports(space)

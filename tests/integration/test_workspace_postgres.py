@@ -94,6 +94,7 @@ def late_data(space: Path, hours: int = 5) -> None:
 
 
 # ---------------------------------------------------------------------- the same as with files
+@pytest.mark.nightly
 def test_a_shared_plan_has_the_bytes_of_an_embedded_one_and_is_recorded_once(
     ingested: Path, machines: tuple[Path, Path], planned: None, tmp_path: Path
 ) -> None:

@@ -12,12 +12,9 @@ from conftest import AS_OF, digest, process, quick, reports, run
 
 
 @pytest.fixture(scope="module")
-def planned(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def planned(planned_once: Path) -> Path:
     """A workspace with a plan, MLflow off; not to be changed."""
-    folder = tmp_path_factory.mktemp("planned") / "w"
-    shutil.copytree(ingested, folder)
-    quick(folder).plan(AS_OF)
-    return folder
+    return planned_once
 
 
 def test_a_plan_made_twice_has_the_same_bytes_and_adds_no_row(planned: Path, tmp_path: Path) -> None:

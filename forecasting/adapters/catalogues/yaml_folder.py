@@ -13,6 +13,7 @@ from forecasting.adapters._catalogue_documents import READERS, Reader
 from forecasting.adapters._catalogue_draft import Draft
 from forecasting.adapters._fields import Fields, listed, nearest
 from forecasting.adapters._input_file import inside, read_stable
+from forecasting.adapters._planned_parts import hierarchy_problems
 from forecasting.adapters._strict_yaml import MAX_BYTES, Node, decode_yaml, json_as_yaml, parse_yaml
 from forecasting.adapters.openslo import VERSIONS, prepare, repeated_names, unused_indicators
 from forecasting.terms.catalogue import Catalogue, Notice
@@ -119,6 +120,7 @@ class YamlFolder:
         draft.problems += _repeated(draft, documents)
         draft.problems += _cycles(draft, documents)
         draft.problems += agreement_problems(draft)
+        draft.problems += hierarchy_problems(draft)
         order = {file: index for index, (file, _) in enumerate(contents)}
         if draft.problems:
             draft.problems.sort(key=lambda p: (order.get(p.file or "", -1), p.line or 0))
@@ -143,6 +145,8 @@ class YamlFolder:
             notification_targets=draft.notification_targets,
             data_sources=draft.data_sources,
             queries=tuple(draft.queries.values()),
+            events=tuple(draft.events.values()),
+            hierarchies=tuple(draft.hierarchies.values()),
             notices=tuple(sorted(draft.notices, key=lambda n: (order.get(n.file, -1), n.line or 0))),
         )
 

@@ -15,10 +15,11 @@ from forecasting.adapters.learned_files import read_learned, write_learned
 from forecasting.adapters.served_model import LEVELS, SCRIPT, ServedSettings, settings_from
 from forecasting.terms.errors import InputError
 from forecasting.terms.learned import Learned
-from forecasting.terms.registry import ModelRecord, ModelVersion
+from forecasting.terms.registry import ModelRecord, ModelVersion, RunRecord
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import RunInfo
     from mlflow.entities.model_registry import ModelVersion as Found
 
 _MOST_VALUES = 1000
@@ -67,25 +68,52 @@ class MlflowRegistry:
             Where the database or the server refuses or is out of reach.
         """
         with self._client() as client, tempfile.TemporaryDirectory(prefix="forecasting-model-") as made:
-            from mlflow.entities import Metric, Param
-
             place = Path(made)
             _lay_out(place, record)
-            run = client.create_run(self._experiment_id(client), run_name=record.run_name, tags=dict(record.tags))
-            number = run.info.run_id
-            metrics = [Metric(metric_name_of(k), float(v), record.at_ms, 0) for k, v in record.metrics.items()]
-            params = [Param(metric_name_of(k), v[:_LONGEST_PARAM]) for k, v in record.params.items()][:_MOST_PARAMS]
-            client.log_batch(number, params=params)
-            for start in range(0, len(metrics), _MOST_VALUES):
-                client.log_batch(number, metrics=metrics[start : start + _MOST_VALUES])
-            client.log_artifacts(number, str(place))
-            client.set_terminated(number, "FINISHED")
+            info = self._run(client, record, place)
             if not client.search_registered_models(f"name = '{_quoted(record.name)}'", max_results=1):
                 client.create_registered_model(record.name)
             tags = {key: value[:_LONGEST_TAG] for key, value in record.tags.items()}
-            source = f"{run.info.artifact_uri}/model"
-            found = client.create_model_version(record.name, source=source, run_id=number, tags=tags)
+            source = f"{info.artifact_uri}/model"
+            found = client.create_model_version(record.name, source=source, run_id=str(info.run_id), tags=tags)
             return _version(found, ())
+
+    def log_run(self, record: RunRecord) -> str:
+        """Keep a measurement without a model, such as a league, as a run; return ``runs:/<id>``.
+
+        Raises
+        ------
+        StoreError
+            Where the database or the server refuses or is out of reach.
+        """
+        with self._client() as client, tempfile.TemporaryDirectory(prefix="forecasting-run-") as made:
+            _write_texts(Path(made), record)
+            return f"runs:/{self._run(client, record, Path(made)).run_id}"
+
+    def check(self) -> None:
+        """Refuse now what could not be logged later: MLflow that is not installed, a database that cannot be opened.
+
+        Raises
+        ------
+        StoreError
+        """
+        with self._client():
+            pass
+
+    def _run(self, client: MlflowClient, record: RunRecord, place: Path) -> RunInfo:
+        """Write params, metrics and the files of a folder as one finished run."""
+        from mlflow.entities import Metric, Param
+
+        run = client.create_run(self._experiment_id(client), run_name=record.run_name, tags=dict(record.tags))
+        number = run.info.run_id
+        metrics = [Metric(metric_name_of(k), float(v), record.at_ms, 0) for k, v in record.metrics.items()]
+        params = [Param(metric_name_of(k), v[:_LONGEST_PARAM]) for k, v in record.params.items()][:_MOST_PARAMS]
+        client.log_batch(number, params=params)
+        for start in range(0, len(metrics), _MOST_VALUES):
+            client.log_batch(number, metrics=metrics[start : start + _MOST_VALUES])
+        client.log_artifacts(number, str(place))
+        client.set_terminated(number, "FINISHED")
+        return run.info
 
     def versions(self, name: str) -> tuple[ModelVersion, ...]:
         """Return every version of a model, latest first; none where there is no such model."""
@@ -247,6 +275,11 @@ def _lay_out(place: Path, record: ModelRecord) -> None:
         path.rmdir() if path.is_dir() else path.unlink()
     parts.rmdir()
     write_learned(place / "backtest", record.backtest)
+    _write_texts(place, record)
+
+
+def _write_texts(place: Path, record: RunRecord) -> None:
+    """Write figures and texts into a folder."""
     for name, text in record.texts.items():
         target = place / name
         target.parent.mkdir(parents=True, exist_ok=True)

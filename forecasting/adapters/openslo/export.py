@@ -39,8 +39,8 @@ def export_openslo(catalogue: Catalogue, *, ours: bool = False) -> str:
     catalogue : Catalogue
         What was loaded.
     ours : bool
-        Whether agreements, calendars, resources, demand drivers, covariates, customers and scenarios are written as
-        forecasting/v1 documents; otherwise they are left out.
+        Whether agreements, calendars, resources, demand drivers, covariates, customers, scenarios, planned events and
+        hierarchies are written as forecasting/v1 documents; otherwise they are left out.
 
     Returns
     -------

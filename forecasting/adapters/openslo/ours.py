@@ -9,6 +9,7 @@ from decimal import Decimal
 from forecasting.adapters.openslo.durations import shorthand_of
 from forecasting.terms.agreement import Agreement, Credits, Reliance
 from forecasting.terms.catalogue import Catalogue, ErlangCModel, Resource, ResponseCurveModel
+from forecasting.terms.covariate import PlannedEvent
 from forecasting.terms.indicator import (
     AvailabilityIndicator,
     CompositeIndicator,
@@ -64,17 +65,38 @@ def our_documents(catalogue: Catalogue, inline: Inline) -> list[Plain]:
     for scenario in catalogue.scenarios:
         spec = {"description": scenario.description, "effects": [_effect(effect) for effect in scenario.effects]}
         found.append(_document("Scenario", scenario.name, _kept(spec)))
+    found += [_document("PlannedEvent", event.name, _event(event), event.display_name) for event in catalogue.events]
+    for one in catalogue.hierarchies:
+        spec = {"description": one.description, "metric": one.metric, "total": one.total, "parts": list(one.parts)}
+        found.append(_document("Hierarchy", one.name, _kept({**spec, "method": one.method})))
     return found
 
 
-def _document(kind: str, name: str, spec: Plain) -> Plain:
+def _document(kind: str, name: str, spec: Plain, display: str = "") -> Plain:
     """Return one document."""
-    return {"apiVersion": "forecasting/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+    metadata = _kept({"name": name, "displayName": display})
+    return {"apiVersion": "forecasting/v1", "kind": kind, "metadata": metadata, "spec": spec}
 
 
 def _kept(fields: Mapping[str, object]) -> Plain:
     """Return the fields that say something."""
     return {key: value for key, value in fields.items() if value is not None and value not in ("", [], {})}
+
+
+def _event(event: PlannedEvent) -> Plain:
+    """Return the spec of a PlannedEvent."""
+    found: Plain = {
+        "description": event.description,
+        "services": list(event.services),
+        "metrics": list(event.metrics),
+        "occurrences": [
+            _kept({"from": _day(one.start), "until": _day(one.end), "announced": _day(one.announced)})
+            for one in event.occurrences
+        ],
+    }
+    if event.stated_percent is not None:
+        found["effect"] = {"percent": event.stated_percent, "source": event.source}
+    return _kept(found)
 
 
 def _percent(share: Decimal) -> Decimal:
@@ -83,7 +105,7 @@ def _percent(share: Decimal) -> Decimal:
 
 
 def _day(day: date | None) -> str | None:
-    """Return a date as text."""
+    """Return a date, or an instant, as text."""
     return day.isoformat() if day is not None else None
 
 

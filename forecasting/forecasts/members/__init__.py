@@ -52,4 +52,9 @@ def all_members(windows: Windows) -> dict[str, NDArray[np.float64]]:
     last = np.repeat(np.nan_to_num(windows.values[:, -1:]), windows.horizon, axis=1)
     before = found.get(f"season before ({windows.season})", last)
     spare = np.where(np.isfinite(before), before, last)
-    return {name: np.where(np.isfinite(rows), rows, spare) for name, rows in found.items()}
+    return {name: _finite(rows, spare) for name, rows in found.items()}
+
+
+def _finite(rows: NDArray[np.float64], spare: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = np.isfinite(rows)
+    return rows if known.all() else np.where(known, rows, spare)

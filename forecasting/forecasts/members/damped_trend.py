@@ -37,6 +37,9 @@ def damped_trend_and_theta(windows: Windows) -> dict[str, NDArray[np.float64]]:
 def _slope(rest: NDArray[np.float64]) -> NDArray[np.float64]:
     """Least-squares slope a slice of what is known in each row, shape (B,)."""
     known = np.isfinite(rest)
+    if known.all():
+        time = np.arange(rest.shape[1]) - (rest.shape[1] - 1) / 2
+        return np.asarray(rest @ time / np.maximum((time**2).sum(), 1e-9))
     at = np.where(known, np.arange(rest.shape[1], dtype=np.float64)[None, :], np.nan)
     at = np.where(known, at - nan_mean(at, 1)[:, None], 0.0)
     around = np.where(known, rest - nan_mean(rest, 1)[:, None], 0.0)
