@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecasting.forecasts._date_effects import date_effects
 from forecasting.forecasts._features import Statistics
 from forecasting.forecasts._many_zeros import PRIOR_SHARE, mixture_at, share_of_mixture, with_many_zeros
 from forecasting.forecasts._marginals import LEARNT, MIDDLE, at_levels, widened
@@ -83,7 +84,10 @@ def held_out(
     if len(learn) < LEAST_TREE_ROWS or len(after) < 50:
         return 1.0, PRIOR_SHARE, prior_width(), np.full(total, np.nan), nothing
     features, _ = features_at(group, series, row[learn], step[learn] + 1, statistics)
-    target = miss[row[learn], step[learn]]
+    known = np.full(miss.shape, np.nan)
+    known[row[before], step[before]] = miss[row[before], step[before]]
+    wanted = known - date_effects(known, windows, [each.first for each in series])
+    target = wanted[row[learn], step[learn]]
     target = np.clip(target, *np.quantile(target, [CUT, 1 - CUT]))
     trees = fit_trees(features, target, LEARNT, seed=seed, iterations=HELD_ITERATIONS)
     features, _ = features_at(group, series, row[after], step[after] + 1, statistics)

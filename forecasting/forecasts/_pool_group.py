@@ -45,6 +45,8 @@ class PoolSeries:
     """Shape (n,): as `values`, but NaN where unknown or where an effect was taken out."""
     calendar: NDArray[np.float32]
     """Shape (n + H, 3): hour of the day, time of the week in days, month; NaN where the step makes no use of it."""
+    first: int | None = None
+    """Date of the first value in slices since a day all series share; None where dates play no part."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecasting.forecasts._date_effects import date_effects
 from forecasting.forecasts._features import statistics_of
 from forecasting.forecasts._many_zeros import PRIOR_SHARE, mixture_at, with_many_zeros
 from forecasting.forecasts._marginals import LEARNT, MIDDLE, widened
@@ -138,7 +139,8 @@ def learn_pool(
     checked = held_out(group, series, miss, row, step, seed, statistics)
     use = slice(0, NETWORK_ROWS)
     features, labels = features_at(group, series, row[use], step[use] + 1, statistics)
-    target = miss[row[use], step[use]]
+    wanted = miss - date_effects(miss, group.windows, [each.first for each in series])
+    target = wanted[row[use], step[use]]
     target = np.clip(target, *np.quantile(target, [CUT, 1 - CUT]))
     trees = fit_trees(features[:TREE_ROWS], target[:TREE_ROWS], LEARNT, seed=seed)
     network = fit_network(with_harmonics(features, labels, kept[0]), target, LEARNT, seed=seed)

@@ -17,6 +17,7 @@ from forecasting.forecasts._weights import past_errors, weights_of
 from forecasting.forecasts._windows import make_windows, outcomes_of
 from forecasting.forecasts.engine import ForecastTask, forecast_batch, forecast_quantiles, forecast_series, learn
 from forecasting.forecasts.members import MEMBERS, all_members
+from forecasting.forecasts.pooled import history_needed
 from forecasting.terms.covariate import Covariate, Event
 from forecasting.terms.errors import Excuse, InputError
 from forecasting.terms.forecast import Forecast
@@ -395,3 +396,26 @@ def test_every_member_of_the_table_answers_finitely_on_every_kind_of_window() ->
         for name, rows in all_members(windows).items():
             assert np.isfinite(rows).all(), name
     assert len(MEMBERS) >= 7
+
+
+def test_the_newest_slices_are_enough_for_a_state() -> None:
+    """The loss of forecasts from what a state asks for is that of forecasts from everything, within 2 %."""
+    rng = np.random.default_rng(11)
+    hours = np.arange(2600)
+    shape = 1 + 0.4 * np.sin(hours / 24 * 2 * np.pi) + 0.1 * np.sin(hours / 168 * 2 * np.pi)
+    values = [100 * shape + 3 * np.cumsum(rng.standard_normal(2600)) * 0.2 + rng.normal(0, 5, 2600) for _ in range(12)]
+    count = history_needed(HOUR, 24)
+    assert count < 1100
+    whole = tuple(made(f"h{i}", v[:-24], HOUR) for i, v in enumerate(values))
+    short = tuple(made(f"h{i}", v[-24 - count : -24], HOUR) for i, v in enumerate(values))
+    short = tuple(replace(s, start=s.start + (2600 - 24 - count) * HOUR) for s in short)
+    state = learn(task(whole, 24))
+    assert isinstance(state, Learned)
+    came = np.stack([v[-24:] for v in values])[:, :, None]
+    loss = []
+    for series in (whole, short):
+        found = np.stack(forecast_quantiles(task(series, 24, learned=state), LEARNT.tolist()))  # type: ignore[arg-type]
+        loss.append(float(np.maximum(LEARNT * (came - found), (LEARNT - 1) * (came - found)).mean()))
+    assert loss[1] == pytest.approx(loss[0], rel=0.02)
+    with pytest.raises(InputError, match="horizon"):
+        history_needed(HOUR, 0)
