@@ -40,11 +40,19 @@ def test_a_card_says_what_a_reader_needs(name: str) -> None:
     assert len(re.findall(r"^- ", limits, re.MULTILINE)) >= 2
 
 
+def _code_of(module: str) -> list[ast.Module]:
+    """A model's module, and the parts of the pool where it is in several files."""
+    files = [ROOT / (module.replace(".", "/") + ".py")]
+    if module.endswith(".pooled"):
+        files += [files[0].with_name("pool.py"), *sorted(files[0].parent.glob("_pool_*.py"))]
+    return [ast.parse(file.read_text(encoding="utf-8")) for file in files]
+
+
 @pytest.mark.parametrize("name", sorted(CARDS))
 def test_a_card_tells_whether_the_model_declines_and_draws_as_the_code_does(name: str) -> None:
-    tree = ast.parse((ROOT / (MODELS[name].split(":")[0].replace(".", "/") + ".py")).read_text(encoding="utf-8"))
-    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    seeded = any(isinstance(node, ast.Name) and node.id == "seed" for node in ast.walk(tree))
+    nodes = [node for tree in _code_of(MODELS[name].split(":")[0]) for node in ast.walk(tree)]
+    called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    seeded = any(isinstance(node, ast.Name) and node.id == "seed" for node in nodes)
     assert ("Excuse" in called) == ("| **Declines when** | Never. |" not in CARDS[name])
     assert seeded == ("| **Random** | No. |" not in CARDS[name])
 
