@@ -202,9 +202,12 @@ PAGE = (ROOT / "docs" / "forecasting.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.nightly
-def test_the_python_of_the_page_runs_as_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_python_of_the_page_runs_as_printed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # what was learnt is written there
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     names: dict[str, object] = {}
     for block in blocks:
         exec(block, names)  # one after the other, as a reader runs them
@@ -212,14 +215,17 @@ def test_the_python_of_the_page_runs_as_printed(capsys: pytest.CaptureFixture[st
     assert "service-desk" in printed
     assert "calls in 14 days, 80 %:" in printed
     assert "The last level, without season, is " in printed
+    assert "960 slices of history; (24, 3)" in printed
+    assert (tmp_path / "learned" / "state.json").is_file()
 
 
 @pytest.mark.nightly
 def test_the_commands_of_the_page_run_as_printed(
     ingested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blocks = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
-    lines = [line.removeprefix("$ ").split() for block in blocks for line in block.splitlines()]
+    # The second block shows the output of a made-up shop; tests/integration/test_planned_workspace.py has its like.
+    block, _ = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
+    lines = [line.removeprefix("$ ").split() for line in block.splitlines()]
     assert len(lines) == 4
     monkeypatch.chdir(tmp_path)
     known = pd.DataFrame({"at": pd.date_range("2013-01-01", periods=300).astype(str), "campaign": 0})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
+from forecasting.forecasts.pooled import POOLED
 from forecasting.reports.base import Block, Bullets, Column, Details, Paragraph, table
 from forecasting.reports.formatting import day, instant, interval, number, percent, plural, text
 from forecasting.terms.plan import Plan
@@ -70,7 +71,7 @@ def _methods(plan: Plan) -> Block:
         else "not available, because no resource was assessed"
     )
     exact = "exact integer and decimal arithmetic on the contract's windows; unknown slices give a range"
-    paths = "model chosen per series by rolling-origin back-test against seasonal naive; conformal sample paths"
+    paths = _demand_method({s.choice.chosen for s in plan.services if s.choice is not None})
     boot = "the past part exact, the rest by block bootstrap on the demand paths, shared over services"
     passage = f"first passage of the usable limit on the same paths ({', '.join(models) or 'none used'})"
     again = "each option re-simulated on the same paths; cost and avoided loss over the horizon"
@@ -83,6 +84,18 @@ def _methods(plan: Plan) -> Block:
     ]
     columns = (Column(name="Result"), Column(name="Method"), Column(name="Measured accuracy"))
     return table("Methods", columns, [tuple(text(c) for c in row) for row in rows], sortable=False)
+
+
+def _demand_method(chosen: set[str]) -> str:
+    """Say how the demand models came to be: one across all series, one chosen for each series, or both."""
+    pooled = (
+        "closed-form forecasts weighted by their past errors and corrected by what was learnt across series (pooled), "
+        "checked on the newest origins; sample paths"
+    )
+    each = "model chosen per series by rolling-origin back-test against seasonal naive; conformal sample paths"
+    if POOLED not in chosen:
+        return each
+    return pooled if chosen == {POOLED} else f"{pooled}; where it declined: {each}"
 
 
 def _data_quality(plan: Plan) -> tuple[Block, ...]:
