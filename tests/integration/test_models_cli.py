@@ -179,6 +179,7 @@ def test_a_challenger_that_may_be_worse_is_refused_unless_forced_with_a_reason(f
     assert versions(folder) == {3: ["champion"], 2: ["previous"], 1: []}
 
 
+@pytest.mark.nightly
 def test_drift_is_found_where_the_level_moved_and_nowhere_else(trained: Path) -> None:
     before = run(*CHECK, trained, "--as-of", day(SHIFT_AT), "--fail", "--json")
     assert before.code == 0, before.out

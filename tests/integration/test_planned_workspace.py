@@ -248,6 +248,7 @@ def test_doctor_names_an_event_that_nothing_is_known_of(tmp_path: Path) -> None:
     assert "planned event" not in run("doctor", "-w", folder).out
 
 
+@pytest.mark.nightly
 def test_what_is_declared_for_others_changes_nothing(tmp_path: Path) -> None:
     documents = (*THREE, service("east"), service("west"), driver("both"))
     one = demand(made(tmp_path / "a", *documents))

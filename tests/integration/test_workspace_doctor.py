@@ -58,6 +58,7 @@ def test_a_metric_that_stopped(fresh: Path) -> None:
     assert "2013-07-19 23:00 UTC" in detail
 
 
+@pytest.mark.nightly
 def test_everything_that_stopped_before_today(workspace: Path) -> None:
     found = looked_at(workspace, "--as-of", "2013-09-01")
     assert set(found) == {

@@ -53,7 +53,7 @@ def test_days_without_any_demand_are_forecast_as_such() -> None:
     """Nothing is ever asked for at weekends."""
     rng = np.random.default_rng(2)
     day = np.arange(LENGTH) % 7
-    values = [np.where(day < 5, rng.poisson(0.8, LENGTH), 0).astype(float) for _ in range(30)]
+    values = [np.where(day < 5, rng.poisson(0.8, LENGTH), 0).astype(float) for _ in range(16)]
     series = _pool(values, LENGTH - HORIZON)
     learned, _, _ = learn_pool(series, horizon=HORIZON, seasons=(7,), seed=1)
     found = np.stack([f.quantiles for f in forecast_pool(series, learned, horizon=HORIZON, seed=1)])
