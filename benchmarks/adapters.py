@@ -16,7 +16,8 @@ import numpy as np
 
 from forecasting import Settings
 from forecasting.forecasts.engine import ForecastTask, forecast_quantiles
-from forecasting.service_levels.breach.fast import fast_probability
+from forecasting.service_levels.breach.share_forecast import forecast_shares
+from forecasting.service_levels.breach.shares import ShareHistory, Span
 from forecasting.service_levels.events import events_of
 from forecasting.terms.agreement import Agreement, AgreementKind
 from forecasting.terms.catalogue import Catalogue, Service
@@ -35,9 +36,8 @@ STEPS = {
     "h": timedelta(hours=1), "D": DAY, "7D": 7 * DAY, "W": 7 * DAY, "W-SUN": 7 * DAY, "MS": 30 * DAY,
 }  # fmt: skip
 """Step of a pandas frequency; a month counts as 30 days (the engine then takes 12 as its season)."""
-RECENT_SLICES = 6.0
-"""Half-life of the recent level, in slices, where slices are longer than a day."""
-PRIOR_EVENTS = 0.5
+YEARS = {"D": 364, "MS": 12, "W": 52, "W-MON": 52, "W-SUN": 52, "7D": 52}
+"""Slices in a year."""
 
 
 # ---------------------------------------------------------------- demand
@@ -114,9 +114,9 @@ def forecast_breach(
 ) -> dict[str, float]:
     """P(share of good in the window below the target) by service.
 
-    Daily slices take the path of the product's own replay: badness of the fleet, level, worlds, traffic as on the last
-    four same weekdays. Longer slices have no daily badness to resample; they, and services with too little history,
-    get the product's fast path (beta-binomial) at the recent level.
+    Daily slices take the path of the product's own replay: badness of the fleet, share forecast, worlds, traffic as on
+    the last four same weekdays. Longer slices, and days of services with too little history for a path, get the share
+    forecast by itself.
 
     Parameters
     ----------
@@ -135,9 +135,8 @@ def forecast_breach(
     found: dict[str, float] = {}
     if step == "D":
         found = _daily(history, targets, Period(start=start, end=end, label="window"), cut, seed)
-    for name, own in history.groupby("service", sort=False, observed=True):
-        if str(name) not in found:
-            found[str(name)] = _recent_level(own, targets[str(name)], window_start, window_end, as_of, step)
+    if len(found) < len(targets):
+        found = _slices(history, targets, window_start, window_end, as_of, step, seed) | found
     return found
 
 
@@ -184,34 +183,38 @@ def _daily(
     }
 
 
-def _recent_level(
-    own: pd.DataFrame,
-    target: float,
+def _slices(
+    history: pd.DataFrame,
+    targets: Mapping[str, float],
     window_start: pd.Timestamp,
     window_end: pd.Timestamp,
     as_of: pd.Timestamp,
     step: str,
-) -> float:
-    """P(miss) by the beta-binomial, its share of bad and spread from the recency-weighted slices."""
+    seed: int,
+) -> dict[str, float]:
+    """P(miss) where slices are weeks or months: the forecast of the share of bad by itself, without paths of days."""
     import pandas as pd
 
-    own = own.sort_values("at")
-    total, good = (own[c].to_numpy(dtype=float).round() for c in ("total", "good"))
-    half_life = 60.0 if step == "D" else RECENT_SLICES
-    weight = np.exp2(-np.arange(len(own))[::-1] / half_life)
-    bad = total - good
-    share = float(((weight * bad).sum() + PRIOR_EVENTS) / ((weight * total).sum() + 2 * PRIOR_EVENTS))
-    each = np.divide(bad, total, out=np.full(len(own), share), where=total > 0)
-    slices = len(pd.date_range(max(as_of, window_start), window_end, freq=step, inclusive="left"))
-    # Half of a slice's variance is taken as common to the window, and the level itself is an estimate.
-    variance = float((weight * (each - share) ** 2).sum() / weight.sum())
-    variance *= 0.5 * (1 + 1 / max(slices, 1)) + float((weight**2).sum() / weight.sum() ** 2)
-    inside = own["at"].to_numpy() >= window_start.to_datetime64()
-    return fast_probability(
-        consumed_bad=int(bad[inside].sum()),
-        consumed_total=int(total[inside].sum()),
-        remaining_total=float(total[-12:].mean()) * slices,
-        share=min(share, 1 - 1e-9),
-        share_sd=float(np.sqrt(variance)),
-        target=Decimal(repr(float(target))),
+    wide = history.pivot_table(index="at", columns="service", values=["total", "good"])
+    grid = pd.date_range(wide.index[0], periods=1 + len(pd.date_range(wide.index[0], as_of, freq=step)), freq=step)
+    wide = wide.reindex(grid[grid < as_of])
+    total, good = wide["total"][list(targets)].to_numpy().T, wide["good"][list(targets)].to_numpy().T
+    known = np.isfinite(total) & np.isfinite(good) & (total > 0)
+    past = ShareHistory(
+        bad=np.where(known, total - good, 0.0),
+        total=np.where(known, total, 0.0),
+        known=known,
+        year=YEARS[step],
+        week=7 if step == "D" else 1,
+        block=3,
+        full=365 if step == "D" else 2 * YEARS[step],
     )
+    span = Span(
+        elapsed=int((wide.index >= window_start).sum()),
+        gap=len(pd.date_range(as_of, window_start, freq=step, inclusive="left")),
+        length=max(1, len(pd.date_range(max(as_of, window_start), window_end, freq=step, inclusive="left"))),
+    )
+    goals = np.array([[targets[name]] for name in targets])
+    made = forecast_shares(past, span, goals, seed=seed)
+    allowed = past.allowed(span, goals)[:, 0]
+    return {name: made.probability(k, float(allowed[k])) for k, name in enumerate(targets)}

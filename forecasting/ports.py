@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from forecasting.terms.catalogue import Catalogue
+from forecasting.terms.notice import Notice
 from forecasting.terms.plan import Plan
-from forecasting.terms.warning import EarlyWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -207,6 +208,10 @@ class Ledger(Protocol):
         """Return rows in order of sequence: of a kind and key, up to a cut-off `as_of`, up to sequence `until`."""
         ...
 
+    def newest(self, kind: str, *, as_of: datetime | None = None, until: int | None = None) -> Sequence[LedgerEntry]:
+        """Return the last version of each key of a kind, in order of sequence; of rows as in `entries`."""
+        ...
+
     def head(self) -> tuple[int, str]:
         """Return the sequence number and the hash of the last row; (0, 64 zeros) for an empty ledger."""
         ...
@@ -233,11 +238,97 @@ class ModelLog(Protocol):
 
 
 class Notifier(Protocol):
-    """Hands early warnings on."""
+    """Hands early warnings on to one receiver.
 
-    def send(self, warnings: Sequence[EarlyWarning]) -> int:
-        """Hand on the warnings and return how many were."""
+    What must not be lost is kept by the caller (the outbox of `watch`) until `send` has returned its id; what a
+    receiver must not get twice it recognises by the id of the notice.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of the receiver in the project, for messages and the outbox."""
         ...
+
+    @property
+    def repeat_every(self) -> timedelta | None:
+        """How often standing warnings must be told again lest the receiver takes them for over; None = never."""
+        ...
+
+    def send(self, notices: Sequence[Notice]) -> frozenset[str]:
+        """Hand on notices, oldest first; return the ids of those the receiver has taken.
+
+        Raises `NotifierError` where it could not be reached or refused them all; none was taken then.
+        """
+        ...
+
+    def repeat(self, standing: Sequence[Notice]) -> None:
+        """Tell again what stands (the newest notice of each standing warning); a receiver that remembers does nothing.
+
+        Raises `NotifierError` where it could not be reached.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One notice on its way to one receiver."""
+
+    number: int
+    """Order in which it was put into the outbox."""
+    receiver: str
+    notice: Notice
+    tries: int
+    """How often the receiver did not take it."""
+    next_try: datetime | None
+    """Not to be tried again before this instant (UTC); None = it was not tried yet."""
+    problem: str
+    """Why it was not taken the last time; empty where it was not tried or is taken."""
+    taken_at: datetime | None
+    """When the receiver took it (UTC); None = it has not."""
+
+
+class Outbox(Protocol):
+    """Keeps notices until their receivers have taken them, in the same transactions as the ledger."""
+
+    def keep(
+        self,
+        rows: Sequence[tuple[str, str, Mapping[str, object]]],
+        letters: Sequence[tuple[str, Notice]],
+        *,
+        as_of: datetime,
+        run_id: str,
+        decided_at: int | None = None,
+    ) -> int:
+        """Append ledger rows (kind, key, payload) and put notices (receiver, notice) into the outbox, all or nothing.
+
+        A (notice, receiver) that is there already is left as it is; returns the ledger rows appended. `decided_at` as
+        in `Ledger.record`.
+        """
+        ...
+
+    def waiting(self) -> Sequence[Delivery]:
+        """Return what no receiver has taken yet, oldest first."""
+        ...
+
+    def newest_taken(self, receiver: str, warnings: Collection[str]) -> Sequence[Delivery]:
+        """Return the newest notice that a receiver has taken of each of some warnings, oldest first."""
+        ...
+
+    def mark_taken(self, receiver: str, notices: Sequence[str], *, at: datetime) -> None:
+        """Note that a receiver has taken notices (ids), so that they are not sent again."""
+        ...
+
+    def mark_refused(self, receiver: str, notices: Sequence[str], *, next_try: datetime, problem: str) -> None:
+        """Note that a receiver has not taken notices (ids), why, and when they are to be tried again."""
+        ...
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Hold the place of the one that delivers; raises `StoreError` at once where another one holds it."""
+        ...
+
+
+class LedgerWithOutbox(Ledger, Outbox, Protocol):
+    """A ledger that keeps notices in its own transactions."""
 
 
 class Executor(Protocol):
@@ -253,4 +344,16 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Return the current instant, UTC."""
+        ...
+
+
+class Pause(Protocol):
+    """Waits between two cycles of something that runs until it is told to end."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait; return True at once where the end was asked for, before or meanwhile."""
+        ...
+
+    def ended(self) -> bool:
+        """Tell whether the end was asked for."""
         ...

@@ -13,7 +13,8 @@ import re
 import socket
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -24,6 +25,8 @@ from forecasting.terms.errors import ForecastingError, InputError
 
 MOST_BYTES = 64 * 1024**2
 """Largest answer, unpacked."""
+MOST_KEPT = 4096
+"""Largest part kept of an answer of which only the status matters."""
 
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LONGEST_PAUSE_S = 15.0
@@ -87,6 +90,61 @@ def ask(
     TooLarge
         Where the answer is too large.
     """
+    with _line_to(endpoint, token=token, within_s=within_s, largest=largest, resolver=resolver) as line:
+        return _exchange(line, endpoint, path, form, token, largest)
+
+
+def post(
+    endpoint: Endpoint,
+    path: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    token: Secret,
+    within_s: float,
+    kept: int = MOST_KEPT,
+    resolver: Resolver = resolve,
+) -> Answer:
+    """Post a body once and return the status with the beginning of what was answered.
+
+    What a status says of the body that was sent holds whatever follows it, so that of a long, cut, slow or damaged
+    answer only what came (at most `kept` bytes) is returned; a redirect is returned as it is and never followed.
+
+    Parameters
+    ----------
+    endpoint, token, within_s, resolver
+        As of `ask`.
+    path : str
+        Appended to the endpoint's path; may hold a query.
+    body : bytes
+        What to post.
+    headers : mapping
+        Besides those of every question, such as ``Content-Type``.
+    kept : int
+        Largest part of the answer in bytes.
+
+    Raises
+    ------
+    InputError
+        For an address that is never asked, a wrong certificate, or a token over plain http to another machine.
+    NoAnswer
+        Where the server is not reached, breaks off, or is too slow with its status.
+    """
+    with _line_to(endpoint, token=token, within_s=within_s, largest=kept, resolver=resolver) as line:
+        try:
+            response = _send(line, endpoint, path, body, {**headers, "Accept-Encoding": "identity"}, token)
+        except TooLarge as error:
+            raise NoAnswer("the head of the answer does not end") from error
+        found = {name.lower(): value for name, value in response.getheaders()}
+        said = b""
+        with suppress(OSError, ValueError, http.client.HTTPException, TooLarge):
+            said = response.read1(kept)
+        return Answer(status=response.status, headers=found, body=token.strip_from(said))
+
+
+@contextmanager
+def _line_to(endpoint: Endpoint, *, token: Secret, within_s: float, largest: int, resolver: Resolver) -> Iterator[Line]:
+    """Connect to a checked address, hand over the connection with its deadline, and say in words what went wrong."""
     if token and endpoint.scheme != "https" and not endpoint.local:
         raise InputError(
             argument="url", came=endpoint.shown, allowed="https where a token is sent", try_instead="the https:// URL"
@@ -98,7 +156,7 @@ def ask(
     line: socket.socket | None = None
     try:
         line = _connect(endpoint, addresses, end)
-        return _exchange(_Line(line, end, largest + _OVERHEAD), endpoint, path, form, token, largest)
+        yield Line(line, end, largest + _OVERHEAD)
     except TimeoutError as error:
         raise NoAnswer(f"no complete answer within {within_s:.0f} s") from error
     except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: lengths that are no lengths
@@ -139,7 +197,7 @@ def _connect(endpoint: Endpoint, addresses: list[str], end: float) -> socket.soc
         raise
 
 
-class _Line:
+class Line:
     """What `http.client` needs of a socket, with one deadline and one limit for everything."""
 
     def __init__(self, line: socket.socket, end: float, largest: int) -> None:
@@ -174,9 +232,9 @@ class _Line:
 
 
 class _Reader(io.RawIOBase):
-    """Reads a `_Line`."""
+    """Reads a `Line`."""
 
-    def __init__(self, line: _Line) -> None:
+    def __init__(self, line: Line) -> None:
         self._line = line
 
     def readable(self) -> bool:
@@ -187,25 +245,27 @@ class _Reader(io.RawIOBase):
 
 
 def _exchange(
-    line: _Line, endpoint: Endpoint, path: str, form: Mapping[str, str], token: Secret, largest: int
+    line: Line, endpoint: Endpoint, path: str, form: Mapping[str, str], token: Secret, largest: int
 ) -> Answer:
     """Send the question and read the answer."""
+    headers = {"Accept-Encoding": "gzip", "Content-Type": "application/x-www-form-urlencoded"}
+    response = _send(line, endpoint, path, urlencode(form).encode(), headers, token)
+    found = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(status=response.status, headers=found, body=token.strip_from(_body(response, found, largest)))
+
+
+def _send(
+    line: Line, endpoint: Endpoint, path: str, body: bytes, headers: Mapping[str, str], token: Secret
+) -> http.client.HTTPResponse:
+    """Post a body and read the head of the answer."""
     connection = http.client.HTTPConnection(endpoint.host, endpoint.port)
     connection.default_port = 443 if endpoint.scheme == "https" else 80  # so that Host has no needless port
     connection.sock = line
-    headers = {
-        "Accept": "application/json",
-        "Accept-Encoding": "gzip",
-        "Connection": "close",
-        "Content-Type": "application/x-www-form-urlencoded",
-        "User-Agent": "service-forecasting",
-    }
+    every = {"Accept": "application/json", "Connection": "close", "User-Agent": "service-forecasting", **headers}
     if token:
-        headers["Authorization"] = f"Bearer {token.reveal()}"
-    connection.request("POST", endpoint.path + path, body=urlencode(form).encode(), headers=headers)
-    response = connection.getresponse()
-    found = {name.lower(): value for name, value in response.getheaders()}
-    return Answer(status=response.status, headers=found, body=token.strip_from(_body(response, found, largest)))
+        every["Authorization"] = f"Bearer {token.reveal()}"
+    connection.request("POST", endpoint.path + path, body=body, headers=every)
+    return connection.getresponse()
 
 
 def _body(response: http.client.HTTPResponse, headers: Mapping[str, str], largest: int) -> bytes:

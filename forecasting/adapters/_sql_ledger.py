@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from forecasting.adapters._sql_outbox import SqlOutbox
 from forecasting.ports import LedgerEntry
 from forecasting.terms.errors import InputError, LedgerMovedError
 
@@ -33,7 +34,7 @@ _KEYS_AT_ONCE = 500
 _LONGEST_TEXT = 2000
 
 
-class SqlLedger(ABC):
+class SqlLedger(SqlOutbox, ABC):
     """What ledgers in SQL databases have in common; a subclass runs the transactions and makes the tables.
 
     The tables are ``ledger`` (columns of `LedgerEntry`; as_of and payload as text) and one with a single row, the
@@ -89,15 +90,25 @@ class SqlLedger(ABC):
             Where the ledger is in use, away, damaged or not ours.
         """
         moment = _instant(as_of)
-        _check_text("kind", kind)
-        _check_text("run_id", run_id)
-        wanted = []
-        for key, payload in rows:
-            _check_text(f"key of a {kind}", key)
-            wanted.append((key, canonical_json(payload, argument=f"{kind} {key}")))
+        wanted = _checked(kind, rows, run_id)
         if not wanted:
             return 0
         return self._write(lambda connection: self._append(connection, kind, wanted, moment, run_id, decided_at))
+
+    def _append_checked(
+        self,
+        connection: Connection,
+        rows: Sequence[tuple[str, str, Mapping[str, object]]],
+        as_of: datetime,
+        run_id: str,
+        decided_at: int | None,
+    ) -> int:
+        """Append rows of any kinds, under the writer's lock."""
+        moment, added = _instant(as_of), 0
+        for kind in dict.fromkeys(kind for kind, _, _ in rows):
+            wanted = _checked(kind, [(key, payload) for of, key, payload in rows if of == kind], run_id)
+            added += self._append(connection, kind, wanted, moment, run_id, decided_at)
+        return added
 
     def _append(
         self,
@@ -180,19 +191,25 @@ class SqlLedger(ABC):
         given = {clause: pair for clause, pair in values.items() if pair[1] is not None}
         where = f" WHERE {' AND '.join(given)}" if given else ""
         found = self._select(f"SELECT {_COLUMNS} FROM ledger{where} ORDER BY sequence", dict(given.values()))  # noqa: S608
-        return tuple(
-            LedgerEntry(
-                sequence=row.sequence,
-                kind=row.kind,
-                key=row.key,
-                version=row.version,
-                as_of=datetime.fromisoformat(row.as_of),
-                run_id=row.run_id,
-                payload=json.loads(row.payload),
-                sha256=row.sha256,
-            )
-            for row in found
-        )
+        return tuple(_entry(row) for row in found)
+
+    def newest(self, kind: str, *, as_of: datetime | None = None, until: int | None = None) -> Sequence[LedgerEntry]:
+        """Return the last version of each key of a kind, in order of sequence.
+
+        Parameters
+        ----------
+        kind : str
+        as_of, until
+            As in `entries`: the last version among those rows.
+        """
+        where, values = "kind = :kind", dict[str, object](kind=kind)
+        if as_of is not None:
+            where, values = f"{where} AND as_of <= :as_of", {**values, "as_of": _instant(as_of)}
+        if until is not None:
+            where, values = f"{where} AND sequence <= :until", {**values, "until": until}
+        last = f"SELECT max(sequence) FROM ledger WHERE {where} GROUP BY key"  # noqa: S608
+        sql = f"SELECT {_COLUMNS} FROM ledger WHERE sequence IN ({last}) ORDER BY sequence"  # noqa: S608
+        return tuple(_entry(row) for row in self._select(sql, values))
 
     def head(self) -> tuple[int, str]:
         """Return the sequence number and the hash of the last row; (0, 64 zeros) for an empty ledger.
@@ -224,6 +241,31 @@ class SqlLedger(ABC):
 
         nothing: list[Any] = []
         return self._read(lambda connection: list(connection.execute(text(sql), dict(values))), empty=nothing)
+
+
+def _entry(row: Any) -> LedgerEntry:
+    """Return a row of the table."""
+    return LedgerEntry(
+        sequence=row.sequence,
+        kind=row.kind,
+        key=row.key,
+        version=row.version,
+        as_of=datetime.fromisoformat(row.as_of),
+        run_id=row.run_id,
+        payload=json.loads(row.payload),
+        sha256=row.sha256,
+    )
+
+
+def _checked(kind: str, rows: Iterable[tuple[str, Mapping[str, object]]], run_id: str) -> list[tuple[str, str]]:
+    """Return keys and canonical payloads; refuse what cannot be stored."""
+    _check_text("kind", kind)
+    _check_text("run_id", run_id)
+    wanted = []
+    for key, payload in rows:
+        _check_text(f"key of a {kind}", key)
+        wanted.append((key, canonical_json(payload, argument=f"{kind} {key}")))
+    return wanted
 
 
 def _damages(rows: Iterable[Any], heads: Sequence[Any]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from forecasting import __version__
-from forecasting.cli import analysis, catalogue, ledger, models, service_levels
+from forecasting.cli import analysis, catalogue, ledger, models, scoring, service_levels, watch
 from forecasting.cli._output import SCHEMA_VERSION
 from forecasting.terms.errors import CatalogueError, ForecastingError
 
@@ -36,14 +36,21 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "backtest": analysis.backtest,
     "forecast": analysis.forecast,
     "risk": analysis.risk,
+    "score-risk": scoring.score_risk,
     "propose": analysis.propose,
     "plan": analysis.plan,
     "warn": analysis.warn,
+    "watch": watch.watch,
     "doctor": analysis.doctor,
 }
 """Commands by name, in the order in which the help shows them."""
 
-GROUPS: dict[str, typer.Typer] = {"catalogue": catalogue.app, "ledger": ledger.app, "models": models.app}
+GROUPS: dict[str, typer.Typer] = {
+    "catalogue": catalogue.app,
+    "ledger": ledger.app,
+    "models": models.app,
+    "warning": watch.app,
+}
 """Groups of commands by name."""
 
 for _name, _command in COMMANDS.items():

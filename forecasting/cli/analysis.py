@@ -364,7 +364,7 @@ def warn(
 ) -> None:
     """Give early warnings as JSON lines, one object a line (with --json: one document)."""
     from forecasting.adapters._plain import plain
-    from forecasting.adapters.notifiers import JsonLines
+    from forecasting.adapters.notifiers import append_warnings
 
     space = open_workspace(workspace, seed=seed, paths=paths, jobs=jobs)
     with stages(7) as advance:
@@ -372,7 +372,7 @@ def warn(
     if as_json:
         print_json("warn", [plain(w) for w in found.warnings])
     if out is not None or not as_json:
-        JsonLines(out).send(found.warnings)
+        append_warnings(out, found.warnings)
     space.record(found)
     exit_if(fail and bool(found.warnings))
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from forecasting.terms.alarm import Evaluation
 from forecasting.terms.breach import BreachRisk, Cause, RiskScore
 from forecasting.terms.warning import EarlyWarning, RankedAction
 
@@ -79,6 +80,20 @@ def note_text(f: Facts) -> str:
         parts.append(f"Must know: {', '.join(f.inform)}.")
     parts.append(f"Data until {cut}.")
     return " ".join(p for p in parts if p)
+
+
+def over_note(warning: EarlyWarning, evaluation: Evaluation) -> str:
+    """Return the note of a warning that is over: the window was met or missed, or the probability fell."""
+    what = f"{warning.service}, {warning.objective}, {warning.period.label}"
+    if not evaluation.closed:
+        return (
+            f"The warning of {what} is over: the probability of a miss has fallen to "
+            f"{percent(evaluation.probability)}. It is told again only if it rises to the warning level again."
+        )
+    if evaluation.missed is None:
+        return f"The warning of {what} is over: the window has ended without a verdict, or is not promised any more."
+    said = "missed" if evaluation.missed else "met"
+    return f"The window of {what} is over: the objective was {said}."
 
 
 def _when(f: Facts) -> str:

@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from statistics import quantiles
 from zoneinfo import ZoneInfo
 
+from forecasting.early_warning.alarms import advance, raise_level, step
 from forecasting.early_warning.message import Facts, confidence_text, note_text
+from forecasting.terms.alarm import AlarmPolicy, AlarmStage, AlarmState, Evaluation
 from forecasting.terms.breach import BreachRisk, Cause, RiskScore
 from forecasting.terms.errors import InputError
 from forecasting.terms.plan import ObjectiveOutlook, ServiceOutlook
 from forecasting.terms.proposal import Option, Proposal
-from forecasting.terms.service_level import Period
+from forecasting.terms.service_level import AttainmentStatus, Period
 from forecasting.terms.warning import EarlyWarning, RankedAction, Severity
 
-CLEAR_SHARE = 0.6
-"""A standing warning is cleared below this share of the threshold (hysteresis)."""
 SHORT_DAYS = 7.0
 """Time left, beyond the lead time of the action, below which a warning is short of time."""
 _RANK = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
+_BEFORE = datetime.min.replace(tzinfo=UTC)
 
 
-def warning_id(service: str, objective: str, period: Period) -> str:
-    """Return the identity of a warning: it depends on service, objective and window, never on a changing value.
+def warning_id(service: str, agreement: str | None, objective: str, period: Period) -> str:
+    """Return the identity of a warning: service, agreement, objective and window, never a changing value.
 
     Examples
     --------
     >>> march = Period(start=datetime(2027, 3, 1, tzinfo=UTC), end=datetime(2027, 4, 1, tzinfo=UTC), label="2027-03")
-    >>> warning_id("lga", "on-time", march)
-    'ff07c47829ff5bd9'
+    >>> warning_id("lga", "sla-lga", "on-time", march)
+    '8fd22eb6d7905a4d'
     """
     window = f"{period.start.astimezone(UTC).isoformat()}/{period.end.astimezone(UTC).isoformat()}"
-    return hashlib.sha256("\0".join((service, objective, window)).encode()).hexdigest()[:16]
+    return hashlib.sha256("\0".join((service, agreement or "", objective, window)).encode()).hexdigest()[:16]
 
 
 def is_warned(probability: float, warn_at: float, previous: float | None) -> bool:
@@ -52,8 +53,21 @@ def is_warned(probability: float, warn_at: float, previous: float | None) -> boo
     >>> is_warned(0.3, 0.35, None), is_warned(0.3, 0.35, 0.4), is_warned(0.2, 0.35, 0.4)
     (False, True, False)
     """
-    stood = previous is not None and previous >= CLEAR_SHARE * warn_at
-    return probability >= (CLEAR_SHARE * warn_at if stood else warn_at)
+    window = Period(start=_BEFORE, end=_BEFORE, label="")
+    policy = AlarmPolicy(raise_at=warn_at)
+    e = Evaluation(id="", service="", agreement=None, objective="", period=window, probability=probability)
+    return step(_stood(e, previous, policy), e, policy, _BEFORE)[0].stands
+
+
+def _stood(e: Evaluation, previous: float | None, policy: AlarmPolicy) -> AlarmState | None:
+    """Return the state of a window of which only P(miss) at the last run is known; None where no warning stood."""
+    if previous is None or previous < policy.clear_at(policy.raise_at):
+        return None
+    return AlarmState(
+        id=e.id, service=e.service, agreement=e.agreement, objective=e.objective, period=e.period,
+        stage=AlarmStage.NEW, since=_BEFORE, at=_BEFORE, probability=previous, raise_at=policy.raise_at,
+        told=Severity.CRITICAL, raised=1, raised_at=_BEFORE,
+    )  # fmt: skip
 
 
 def severity_of(
@@ -148,30 +162,189 @@ def build_warnings(
         raise InputError(
             argument="warn_at", came=warn_at, allowed="a probability above 0, at most 1", try_instead="0.35"
         )
+    policy = AlarmPolicy(raise_at=warn_at)
+    evaluations = evaluate(
+        outlooks, proposals, as_of=as_of, policy=policy, previous=previous, track_record=track_record,
+        customers=customers,
+    )  # fmt: skip
+    stood = {e.id: state for e in evaluations if (state := _stood(e, previous.get(e.id), policy)) is not None}
+    states, _ = advance(stood, evaluations, policy, as_of)
+    named = [e.warning for e in evaluations if states[e.id].stands or e.missed]
+    return most_urgent_first(w for w in named if w is not None)
+
+
+def most_urgent_first(warnings: Iterable[EarlyWarning]) -> tuple[EarlyWarning, ...]:
+    """Return warnings by severity, then by what they are expected to cost, then by P(miss)."""
+    return tuple(
+        sorted(
+            warnings,
+            key=lambda w: (_RANK[w.severity], -(w.expected_credit + w.expected_loss), -w.probability, w.id),
+        )
+    )
+
+
+def evaluate(
+    outlooks: Sequence[ServiceOutlook],
+    proposals: Sequence[Proposal],
+    *,
+    as_of: datetime,
+    policy: AlarmPolicy,
+    previous: Mapping[str, float],
+    track_record: RiskScore | None,
+    customers: Mapping[str, str],
+    known: Iterable[str] = (),
+) -> tuple[Evaluation, ...]:
+    """Return what is said of every open window that an alarm may have to be raised, kept or cleared for.
+
+    Parameters
+    ----------
+    outlooks, proposals, as_of, track_record, customers
+        As in `build_warnings`.
+    policy : AlarmPolicy
+    previous : mapping
+        P(miss) at the last evaluation by warning id.
+    known : iterable of str
+        Identities with a state: they are evaluated whatever their probability.
+
+    Examples
+    --------
+    >>> evaluate((), (), as_of=datetime(2013, 9, 1, tzinfo=UTC), policy=AlarmPolicy(raise_at=0.35), previous={},
+    ...          track_record=None, customers={})
+    ()
+    """
+    wanted = {*previous, *known}
+    costly_from = _costly_from([risk for o in outlooks for x in o.objectives for risk in x.risks])
     found = []
     for outlook in outlooks:
         promised = {o.objective.indicator for o in outlook.objectives if o.agreement is not None}
         for objective in outlook.objectives:
-            if objective.agreement is None and objective.objective.indicator in promised:
-                continue
+            # Outside any agreement there is no customer to tell before the window runs, and nobody to tell where an
+            # agreement on the same indicator speaks.
+            silent = objective.agreement is None and objective.objective.indicator in promised
             for risk in sorted(objective.risks, key=lambda r: r.period.start):
-                key = warning_id(risk.service, risk.objective, risk.period)
-                before = previous.get(key)
-                if objective.agreement is None and risk.period.start > as_of:
+                key = warning_id(risk.service, risk.agreement, risk.objective, risk.period)
+                unowed = silent or (objective.agreement is None and risk.period.start > as_of)
+                if unowed and key not in wanted:
                     continue
+                level = _level_of(risk, proposals, policy) if policy.by_cost else None
                 lost = risk.decided and risk.probability >= 0.5
-                if lost or (not risk.decided and is_warned(risk.probability, warn_at, before)):
-                    found.append(_Candidate(outlook=outlook, objective=objective, risk=risk, id=key, previous=before))
-                    if not risk.decided:
-                        break
-    costly_from = _costly_from([risk for o in outlooks for x in o.objectives for risk in x.risks])
-    made = [
-        _warning(c, outlooks, proposals, as_of=as_of, costly_from=costly_from, track=track_record, customers=customers)
-        for c in found
-    ]
-    return tuple(
-        sorted(made, key=lambda w: (_RANK[w.severity], -(w.expected_credit + w.expected_loss), -w.probability, w.id))
-    )
+                reached = risk.probability >= (policy.raise_at if level is None else level)
+                if not (lost or (reached and not risk.decided) or key in wanted):
+                    continue
+                c = _Candidate(outlook=outlook, objective=objective, risk=risk, id=key, previous=previous.get(key))
+                warning = _warning(
+                    c, outlooks, proposals, as_of=as_of, costly_from=costly_from, track=track_record,
+                    customers=customers,
+                )  # fmt: skip
+                found.append(
+                    Evaluation(
+                        id=key,
+                        service=risk.service,
+                        agreement=risk.agreement,
+                        objective=risk.objective,
+                        period=risk.period,
+                        probability=risk.probability,
+                        severity=warning.severity,
+                        missed=lost if risk.decided else None,
+                        raise_at=level,
+                        warning=warning,
+                    )
+                )
+    return tuple(found)
+
+
+def _level_of(risk: BreachRisk, proposals: Sequence[Proposal], policy: AlarmPolicy) -> float | None:
+    """Return the level of a window from the action that is recommended for it; None where no costs are known.
+
+    An action is priced, and saves, over the plan's horizon: what all breaches of the horizon cost for each point of
+    this window's P(miss) stands for the cost of a breach.
+    """
+    if risk.decided or risk.probability <= 0:
+        return None
+    for p in proposals:
+        o = p.recommendation
+        if _answers(p, risk) and _acts(p) and o.benefit_mean > 0 and 0 <= o.probability_after < o.probability_before:
+            effect = 1 - o.probability_after / o.probability_before
+            breach = o.benefit_mean / (effect * risk.probability)
+            return raise_level(
+                max(o.cost_over_horizon, 0.0), breach, effect, lowest=policy.lowest, highest=policy.highest
+            )
+    return None
+
+
+def closings(
+    states: Iterable[AlarmState],
+    record: Sequence[ObjectiveOutlook],
+    *,
+    as_of: datetime,
+    promised: Iterable[tuple[str, str | None, str]],
+) -> tuple[Evaluation, ...]:
+    """Return the evaluations of the alarms whose windows are over, judged, restated or no longer promised.
+
+    Parameters
+    ----------
+    states : iterable of AlarmState
+    record : sequence of ObjectiveOutlook
+        Every closed window of every promise.
+    as_of : datetime
+        UTC instant of the run.
+    promised : iterable of (service, agreement, objective)
+        What the catalogue promises now.
+
+    Examples
+    --------
+    >>> closings((), (), as_of=datetime(2013, 9, 1, tzinfo=UTC), promised=())
+    ()
+    """
+    judged = {
+        (a.service, a.agreement, a.objective, a.period.start, a.period.end): a
+        for o in record
+        for a in o.attainments
+        if a.final or a.provisional
+    }
+    owed = set(promised)
+    found = []
+    for state in states:
+        closed = state.period.end <= as_of
+        a = judged.get((state.service, state.agreement, state.objective, state.period.start, state.period.end))
+        withdrawn = (state.service, state.agreement, state.objective) not in owed
+        missed: bool | None = None
+        if closed and a is not None and a.status in (AttainmentStatus.MET, AttainmentStatus.BREACHED):
+            missed = a.status is AttainmentStatus.BREACHED
+            if state.closed and state.missed is missed:
+                continue
+        elif not (withdrawn or (closed and (a is None or a.final))):
+            continue  # still open, or not judged yet because data are missing that may still come
+        elif state.closed:
+            continue
+        probability = state.probability if missed is None else float(missed)
+        warning = state.warning and replace(
+            state.warning,
+            raised_at=as_of,
+            data_cut_off=as_of,
+            probability=probability,
+            probability_low=probability,
+            probability_high=probability,
+            probability_previous=state.probability if as_of > state.at else state.probability_before,
+            lead_time_days=0.0,
+            actions=(),
+            decide_by=None,
+        )
+        found.append(
+            Evaluation(
+                id=state.id,
+                service=state.service,
+                agreement=state.agreement,
+                objective=state.objective,
+                period=state.period,
+                probability=probability,
+                severity=Severity.INFO if state.warning is None else state.warning.severity,
+                missed=missed,
+                closed=True,
+                warning=warning,
+            )
+        )
+    return tuple(found)
 
 
 def _costly_from(risks: Sequence[BreachRisk]) -> float:

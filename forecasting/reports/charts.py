@@ -13,7 +13,6 @@ from forecasting.reports.formatting import (
     day,
     instant,
     money,
-    monte_carlo,
     name,
     number,
     percent,
@@ -23,7 +22,7 @@ from forecasting.reports.formatting import (
     target_text,
     text,
 )
-from forecasting.terms.breach import BreachRisk, RiskScore
+from forecasting.terms.breach import BreachRisk
 from forecasting.terms.capacity import Requirement
 from forecasting.terms.forecast import Forecast
 from forecasting.terms.history import Series
@@ -297,41 +296,3 @@ def headroom_chart(key: str, requirement: Requirement) -> Figure | None:
     caption = f"{who}: daily peak use and its forecast against the usable limit. Unit: {unit}. Data until {cut}."
     data = table(f"Forecast use of {who}", columns, rows, sortable=False)
     return Figure(name=key, svg=svg.finish(figure, key, alt), alt=alt, caption=caption, data=(data,))
-
-
-def reliability_diagram(key: str, score: RiskScore, as_of: datetime) -> Figure:
-    """Draw what happened against what was stated, one mark per bin, larger where more was stated."""
-    figure, axes = svg.canvas(height=3.1)
-    axes.set_position((0.09, 0.19, 0.62, 0.68))
-    axes.plot([0, 100], [0, 100], color=svg.INK, linewidth=0.8, linestyle=(0, (4, 2)), alpha=0.7, label="perfect")
-    largest = max((b.count for b in score.bins), default=1)
-    xs, ys = [100 * b.predicted for b in score.bins], [100 * b.observed for b in score.bins]
-    cells = [monte_carlo(b.observed, b.count) for b in score.bins]
-    lows, highs = [100 * (c.low or 0.0) for c in cells], [100 * (c.high or 0.0) for c in cells]
-    axes.vlines(xs, lows, highs, color=svg.SKY, linewidth=2, alpha=0.8, label="90 % interval", zorder=1)
-    axes.scatter(
-        xs,
-        ys,
-        s=[12 + 60 * b.count / largest for b in score.bins],
-        color=svg.BLUE,
-        linewidths=0,
-        label="observed",
-        zorder=3,
-    )
-    axes.set_xlim(-2, 102)
-    axes.set_ylim(-2, 102)
-    cut = instant(as_of).text
-    svg.label(axes, y="missed in %", x="stated P(miss) in %", note=f"data until {cut}")
-    svg.legend(axes, 3)
-    columns = [
-        Column(name="Stated, mean", align="right"),
-        Column(name="Missed, with 90 % interval", align="right"),
-        Column(name="Statements", align="right"),
-    ]
-    rows = [(probability(b.predicted), c, number(b.count)) for b, c in zip(score.bins, cells, strict=True)]
-    alt = f"Reliability diagram of {plural(score.decisions, 'statement')}: " + "; ".join(
-        f"stated {percent(b.predicted)}, missed {percent(b.observed)}" for b in score.bins
-    )
-    caption = f"Reliability: what was stated against what happened. Data until {cut}."
-    data = table("Bins of the reliability diagram", columns, rows)
-    return Figure(name=key, svg=svg.finish(figure, key, alt + "."), alt=alt + ".", caption=caption, data=(data,))

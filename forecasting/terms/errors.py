@@ -117,6 +117,13 @@ class StoreError(ForecastingError):
     """The workspace's store is missing, locked, damaged or of another version (exit code 2)."""
 
 
+class NotifierError(ForecastingError):
+    """A receiver of warnings could not be reached or refused them; they are kept and sent later (exit code 3)."""
+
+    retry_after_s: float = 0.0
+    """Seconds for which the receiver asked to be left alone; 0 = it said nothing."""
+
+
 class LedgerMovedError(StoreError):
     """Somebody else recorded versions of the same keys since the ledger was read: decide again, then record."""
 

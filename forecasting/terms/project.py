@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from forecasting.terms.history import Metric
+from forecasting.terms.warning import Severity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,34 @@ class SourceSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NotifierSpec:
+    """One receiver of early warnings."""
+
+    name: str
+    kind: Literal["json_lines", "webhook", "smtp", "alertmanager"]
+    url: str = ""
+    """webhook, alertmanager: where to post; its host is the only one that is asked. smtp: smtp(s)://host:port."""
+    url_env: str = ""
+    """Environment variable that holds the URL (with its secrets) instead."""
+    token_env: str = ""
+    """webhook, alertmanager: environment variable with a bearer token. smtp: variable with the password."""
+    user: str = ""
+    """smtp: user name, where the server asks for one."""
+    sender: str = ""
+    """smtp: address in From."""
+    to: tuple[str, ...] = ()
+    """smtp: addresses in To."""
+    path: str = ""
+    """json_lines: file relative to the workspace."""
+    payload: Literal["slack", "record"] = "slack"
+    """webhook: a text with blocks as Slack takes it, or the whole record of the notice with a text."""
+    at_least: Severity = Severity.INFO
+    """Warnings below this severity are not told to this receiver."""
+    repeat_every: timedelta = timedelta(minutes=1)
+    """alertmanager: how often standing warnings are sent again."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Project:
     """What `forecasting.yaml` says."""
 
@@ -80,3 +109,5 @@ class Project:
     """How OpenSLO documents are read: by the reference rules, or the same with named warnings."""
     store_url_env: str = ""
     """Environment variable with the URL of a shared PostgreSQL for ledger and metrics; empty = workspace files."""
+    notifiers: tuple[NotifierSpec, ...] = ()
+    """Who is told of early warnings by `watch`."""

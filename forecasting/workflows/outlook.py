@@ -14,8 +14,11 @@ from forecasting.history.calendar import is_local_days, zone_of
 from forecasting.service_levels.attainment import attainments
 from forecasting.service_levels.breach.badness import DailyBadness, align, daily_badness, judged_name
 from forecasting.service_levels.breach.level import FIRST_ORIGIN, LevelModel, fit_level
-from forecasting.service_levels.breach.risk import assess_risk, window_share_left
-from forecasting.service_levels.breach.simulate import BadPaths, simulate_badness
+from forecasting.service_levels.breach.risk import assess_risk, days_of_period, window_share_left
+from forecasting.service_levels.breach.share_forecast import ShareForecast, forecast_shares
+from forecasting.service_levels.breach.shares import ShareHistory, Span
+from forecasting.service_levels.breach.simulate import BadPaths, load_bad, simulate_badness, stable_seed
+from forecasting.service_levels.breach.warp import warp_rest
 from forecasting.service_levels.breach.worlds import draw_worlds
 from forecasting.service_levels.composite import composite_attainments
 from forecasting.service_levels.windows import closed_periods
@@ -35,6 +38,11 @@ if TYPE_CHECKING:
 LEAD_DAYS = 28
 """Days of a lead of the level model; shorter where history does not hold four of them."""
 
+YEAR_DAYS = 364
+"""Days after which the same time of year and the same weekday come again."""
+FULL_DAYS = 365
+"""Days from which on a service's own history has its full weight."""
+
 Part = tuple[str, str, str]
 """(service, indicator, zone): what is simulated once and serves every objective on it."""
 
@@ -51,9 +59,15 @@ class Fleet:
     levels: Mapping[str, LevelModel]
     worlds: Mapping[int, NDArray[np.int64]]
     """Worlds by length of history in days (services in other zones may be a day ahead)."""
+    shares: Mapping[tuple[str, Span], ShareForecast]
+    """Share of bad of the rest of each window asked about, by group and by where the window stands."""
     excuses: Mapping[Part, Excuse]
     settings: Settings
     paths: int
+
+    def group_of(self, part: Part) -> str:
+        """Return the name of the group a part belongs to."""
+        return f"{self.members[part].group}@{part[2]}"
 
 
 def part_of(objective: Objective) -> Part:
@@ -136,10 +150,67 @@ def build_fleet(
         groups=groups,
         levels=levels,
         worlds=worlds,
+        shares=_share_forecasts(promises, members, groups, as_of=as_of, settings=settings),
         excuses=excuses,
         settings=settings,
         paths=paths,
     )
+
+
+def span_of(period: Period, as_of: datetime, zone: str) -> Span:
+    """Return where a window stands at the cut-off, in local days; the day of the cut-off is the first to come.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> march = Period(start=datetime(2027, 3, 1, tzinfo=UTC), end=datetime(2027, 4, 1, tzinfo=UTC), label="2027-03")
+    >>> span_of(march, datetime(2027, 3, 11, 6, tzinfo=UTC), "UTC")
+    Span(elapsed=10, gap=0, length=21)
+    """
+    today = as_of.astimezone(zone_of(zone)).date()
+    columns = days_of_period(today, period.start, period.end, zone)
+    begun = (period.start.astimezone(zone_of(zone)) + timedelta(hours=12)).date()
+    return Span(elapsed=max(0, (today - begun).days), gap=columns.start, length=max(1, columns.stop - columns.start))
+
+
+def _share_forecasts(
+    promises: Sequence[Promise],
+    members: Mapping[Part, DailyBadness],
+    groups: Mapping[str, tuple[Part, ...]],
+    *,
+    as_of: datetime,
+    settings: Settings,
+) -> dict[tuple[str, Span], ShareForecast]:
+    """Forecast the share of bad of the rest of every coming window of every group."""
+    place = {part: (name, k) for name, parts in groups.items() for k, part in enumerate(parts)}
+    asked: dict[tuple[str, Span], dict[int, set[float]]] = {}
+    for promise in promises:
+        part = part_of(promise.objective)
+        if part not in place:
+            continue
+        name, k = place[part]
+        for period in promise.coming:
+            if period.end > as_of:
+                goals = asked.setdefault((name, span_of(period, as_of, part[2])), {})
+                goals.setdefault(k, set()).add(float(promise.objective.target))
+    found, histories = {}, {name: _share_history([members[p] for p in groups[name]]) for name, _ in asked}
+    for (name, span), goals in asked.items():
+        targets = np.full((len(groups[name]), max(map(len, goals.values()))), np.nan)
+        for k, some in goals.items():
+            targets[k, : len(some)] = sorted(some)
+        found[name, span] = forecast_shares(
+            histories[name], span, targets, seed=stable_seed(settings.seed, "shares", name) % 2**31
+        )
+    return found
+
+
+def _share_history(members: Sequence[DailyBadness]) -> ShareHistory:
+    return ShareHistory(
+        bad=np.stack([m.bad for m in members]),
+        total=np.stack([m.total for m in members]),
+        known=np.stack([m.known for m in members]),
+        year=YEAR_DAYS, week=7, block=3, full=FULL_DAYS,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,25 +306,26 @@ def _traffic(member: DailyBadness) -> tuple[str, str] | None:
 
 
 def basis_of(fleet: Fleet, part: Part, paths: BadPaths, demand: Demand | None) -> str:
-    """Say in words whose history a risk rests on."""
+    """Say in words whose history a risk rests on and how the level of badness was forecast."""
     member = fleet.members[part]
-    name = next(n for n, parts in fleet.groups.items() if part in parts)
-    level = fleet.levels[name]
+    name = fleet.group_of(part)
     peers = len(fleet.groups[name]) - 1
-    known = int(member.known.sum())
-    own = f"{known} days of its own history (weight {paths.own_share:.0%})"
+    own = f"{int(member.known.sum())} days of its own history"
     others = f" and {peers} services of its tier" if peers and paths.own_share < 1 else ""
-    carried = (
-        f"; of the recent level's deviation {level.carry[0]:.0%} is carried on "
-        f"(half-life {level.half_life_days:.0f} d, learnt from {level.origins} past origins)"
-        if level.origins
-        else "; too short a past to learn how far the recent level carries"
-    )
+    made = [forecast for (group, span), forecast in fleet.shares.items() if group == name]
+    said = ""
+    if made:
+        first = min(made, key=lambda f: (f.span.gap, f.span.length))
+        parts = [f"{n} {w:.0%}" for n, w in zip(first.names, first.weights, strict=True) if w >= 0.005]
+        said = "; level by " + ", ".join(parts)
+        said += (
+            f" (weights from {first.windows} past windows)" if first.windows else " (too short a past to learn weights)"
+        )
     traffic = ""
     if isinstance(member.indicator, RatioIndicator):
         forecast = demand.get(*key) if demand and (key := _traffic(member)) else None
         traffic = f"; traffic by {forecast.model}" if forecast else "; traffic as on the last four same weekdays"
-    return own + others + carried + traffic
+    return own + others + said + traffic
 
 
 def past_windows(promise: Promise, *, as_of: datetime) -> tuple[Attainment, ...]:
@@ -312,6 +384,7 @@ def risks_of(
     """Judge the coming windows of a promise on simulated days."""
     assert not isinstance(promise.events, Excuse), "a promise without data has no paths"
     so_far = attainments_of(promise, promise.coming, as_of=fleet.as_of)
+    paths = forecast_paths(promise, fleet, paths)
     return tuple(
         assess_risk(
             promise.objective,
@@ -323,6 +396,27 @@ def risks_of(
         )
         for attainment in so_far
     )
+
+
+def forecast_paths(promise: Promise, fleet: Fleet, paths: BadPaths) -> BadPaths:
+    """Return a promise's paths with the share of bad of each coming window as forecast, then the effect of the load.
+
+    The forecast is of the load that was usual; what the load of a path changes is applied to it afterwards, so that a
+    busier path or less capacity never makes a path better.
+    """
+    part = part_of(promise.objective)
+    name, zone = fleet.group_of(part), part[2]
+    member = fleet.groups[name].index(part)
+    bad = paths.bad.copy()
+    ties = np.random.default_rng(stable_seed(fleet.settings.seed, "ties", promise.objective.service)).random(len(bad))
+    for period in promise.coming:
+        forecast = fleet.shares.get((name, span_of(period, fleet.as_of, zone))) if period.end > fleet.as_of else None
+        columns = days_of_period(paths.first_day, period.start, period.end, zone)
+        if forecast is not None and columns.stop <= bad.shape[1]:
+            bad[:, columns] = warp_rest(bad[:, columns], paths.total[:, columns], forecast, member, ties=ties)
+    if paths.odds_factor is not None:
+        bad = load_bad(bad, paths.total, paths.odds_factor)
+    return replace(paths, bad=bad, odds_factor=None)
 
 
 def known_history(history: History) -> tuple[date, date]:

@@ -11,13 +11,11 @@ from typing import Literal
 import numpy as np
 
 from forecasting.early_warning.policy import build_warnings
-from forecasting.early_warning.score import ReplayedDecision, alarm_score
 from forecasting.history.calendar import zone_of
 from forecasting.ports import Executor
 from forecasting.proposals.base import Problem, money
 from forecasting.proposals.build import build_proposal, ranked
 from forecasting.proposals.kinds import KINDS
-from forecasting.service_levels.breach.score import Decision, score_decisions
 from forecasting.terms.breach import AlarmScore, BreachRisk, RiskScore
 from forecasting.terms.capacity import Requirement
 from forecasting.terms.catalogue import Resource
@@ -44,7 +42,7 @@ from forecasting.workflows.outlook import (
     windows_known,
 )
 from forecasting.workflows.prepare import Prepared, Promise
-from forecasting.workflows.replay import PROTOCOL, replay
+from forecasting.workflows.replay import track_record
 
 Progress = Callable[[str], None]
 _KEPT_WINDOWS = 8
@@ -117,30 +115,6 @@ def _outlook(
         drivers=found.relations if found else (),
         drivers_declined=found.declined if found else (),
     )
-
-
-def track_record(prepared: Prepared) -> tuple[RiskScore | None, AlarmScore | None, tuple[Decision, ...]]:
-    """Replay the past and score it; None where there is too little of it."""
-    settings = prepared.settings
-    decisions = replay(prepared.promises, prepared.catalogue, as_of=prepared.as_of, settings=settings)
-    score = score_decisions(decisions, protocol=PROTOCOL, seed=settings.seed)
-    if isinstance(score, Excuse):
-        return None, None, decisions
-    alarms = alarm_score(
-        [
-            ReplayedDecision(
-                window="\x1f".join((d.service, d.objective, d.window)),
-                at=d.at,
-                probability=d.probability,
-                window_end=d.window_end,
-                breached=d.breached,
-            )
-            for d in decisions
-        ],
-        threshold=settings.warn_at,
-        required_lead_days=settings.required_lead_days,
-    )
-    return score, alarms, decisions
 
 
 def problems(run: Outlooks, needs: Sequence[Requirement]) -> list[Problem]:
@@ -355,7 +329,9 @@ def make_plan(
     alarms: AlarmScore | None = None
     if depth == "full":
         progress("track record")
-        score, alarms, _ = track_record(prepared)
+        record = track_record(prepared)
+        score = None if isinstance(record.score, Excuse) else record.score
+        alarms = record.alarms
     services = _services(run, proposals)
     first, last = known_history(prepared.history)
     return Plan(

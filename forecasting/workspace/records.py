@@ -31,8 +31,8 @@ _MOST_DECISIONS = 100
 """How often a run decides what to record while others record the same windows; each time, others have got on."""
 
 
-KINDS = ("attainment", "credit", "risk", "model_choice", "proposal", "warning", "run")
-"""Kinds of rows that runs write."""
+KINDS = ("attainment", "credit", "risk", "model_choice", "proposal", "warning", "run", "alarm", "alarm_outcome")
+"""Kinds of rows that runs write; the last two are of `watch` and of people's answers."""
 
 
 @dataclass(frozen=True, kw_only=True)

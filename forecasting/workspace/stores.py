@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from forecasting.ports import Ledger, MetricStore
+from forecasting.ports import Ledger, LedgerWithOutbox, MetricStore
 from forecasting.terms.errors import InputError
 from forecasting.terms.project import Project
 
@@ -23,7 +23,7 @@ class Past:
     """Last row of the ledger that counts."""
 
 
-def open_stores(project: Project, state: Path) -> tuple[MetricStore, Ledger]:
+def open_stores(project: Project, state: Path) -> tuple[MetricStore, LedgerWithOutbox]:
     """Return the metric store and the ledger of a project.
 
     Parameters

@@ -20,7 +20,7 @@ from forecasting.adapters.clock import SystemClock
 from forecasting.adapters.executors import JoblibLoky
 from forecasting.adapters.notifiers import warning_lines
 from forecasting.adapters.sources import SOURCES
-from forecasting.ports import Clock, IngestReport, Ledger, MetricStore
+from forecasting.ports import Clock, IngestReport, Ledger, MetricStore, Outbox
 from forecasting.terms.catalogue import Catalogue
 from forecasting.terms.errors import InputError
 from forecasting.terms.forecast import Forecast
@@ -160,10 +160,13 @@ class Workspace:
         self._extents: dict[tuple[datetime | None, int], pd.DataFrame] = {}
         self.metrics: MetricStore
         self.ledger: Ledger
+        self.outbox: Outbox | None = None
+        """Notices on their way; None for the past, of which nobody is told again."""
         if past is not None:
             self.metrics, self.ledger = past.metrics, past.ledger
         else:
-            self.metrics, self.ledger = open_stores(self.project, self.root / STATE_FOLDER)
+            self.metrics, ledger = open_stores(self.project, self.root / STATE_FOLDER)
+            self.ledger, self.outbox = ledger, ledger
         self.archive = Archive(self.ledger)
 
     # ------------------------------------------------------------------ data in
@@ -440,16 +443,24 @@ class Workspace:
         return self.instant(as_of).astimezone(ZoneInfo(self.project.zone)).date()
 
     def _previous(self, as_of: datetime, sequence: int) -> dict[str, float]:
-        """Return P(breach) of the warnings that stood after the last run with an earlier cut-off."""
-        runs = [entry for entry in self.ledger.entries("run", as_of=as_of, until=sequence) if entry.as_of < as_of]
-        if not runs:
-            return {}
-        last = max(runs, key=lambda entry: (entry.as_of, entry.sequence))
+        """Return P(breach) of the warnings that stood before: after the last run with an earlier cut-off, and of those
+        that `watch` keeps the alarms of, as it left them."""
+        from forecasting.workspace.alarms import alarm_states, probability_before
+
         found = {}
-        for entry in self.ledger.entries("warning", as_of=as_of, until=sequence):
-            probability = entry.payload.get("probability")
-            if entry.as_of == last.as_of and isinstance(probability, float | int):
-                found[entry.key] = float(probability)
+        runs = [entry for entry in self.ledger.entries("run", as_of=as_of, until=sequence) if entry.as_of < as_of]
+        if runs:
+            last = max(runs, key=lambda entry: (entry.as_of, entry.sequence))
+            for entry in self.ledger.entries("warning", as_of=as_of, until=sequence):
+                probability = entry.payload.get("probability")
+                if entry.as_of == last.as_of and isinstance(probability, float | int):
+                    found[entry.key] = float(probability)
+        for key, state in alarm_states(self.ledger, as_of=as_of, until=sequence).items():
+            before = probability_before(state, as_of)
+            if state.stands and before is not None:
+                found[key] = before
+            else:
+                found.pop(key, None)
         return found
 
     def forecast(

@@ -11,7 +11,7 @@ import pytest
 
 from forecasting import ports
 from forecasting.adapters.catalogues import CATALOGUES
-from forecasting.adapters.clock import CLOCKS, FixedClock, SystemClock
+from forecasting.adapters.clock import CLOCKS, PAUSES, FixedClock, SystemClock
 from forecasting.adapters.executors import EXECUTORS
 from forecasting.adapters.model_log import MODEL_LOGS
 from forecasting.adapters.notifiers import NOTIFIERS
@@ -30,6 +30,8 @@ TABLES = {
     ports.Notifier: NOTIFIERS,
     ports.Executor: EXECUTORS,
     ports.Clock: CLOCKS,
+    ports.Outbox: LEDGERS,
+    ports.Pause: PAUSES,
 }
 CASES = [(port, name, adapter) for port, table in TABLES.items() for name, adapter in table.items()]
 

@@ -281,24 +281,48 @@ for render in (render_markdown, render_html, render_json):
     )
 
 
-def test_the_notifier_is_called_with_the_warnings(copy: Path) -> None:
+def test_the_notifier_is_named_in_a_project_and_passes_the_battery(copy: Path) -> None:
     run(
         copy,
         "-c",
         """
-import sys, tempfile
+import tempfile
 from pathlib import Path
-sys.path.insert(0, "golden")
-import plan_fixture
-from forecasting.adapters.notifiers import NOTIFIERS
-warnings = plan_fixture.make_plan().warnings
-assert warnings
-path = Path(tempfile.mkdtemp()) / "notes" / "warnings.md"
-assert NOTIFIERS["markdown_notes"](path).send(warnings) == len(warnings)
-text = path.read_text(encoding="utf-8")
-assert all(w.note in text for w in warnings)
-assert NOTIFIERS["markdown_notes"](path).send([]) == 0
-assert warnings[0].note not in path.read_text(encoding="utf-8")
+from forecasting.adapters.catalogues import load_project
+from forecasting.adapters.notifiers import build_notifiers
+from forecasting.testing.notifier import check_notifier, make_notice
+root = Path(tempfile.mkdtemp())
+(root / "forecasting.yaml").write_text('''
+apiVersion: forecasting/v1
+kind: Project
+metadata: {name: shop}
+spec:
+  organisation: Shop
+  currency: EUR
+  catalogue: catalogue
+  metrics: {orders: {kind: count, unit: orders, step: 1h}}
+  sources: [{name: orders, path: orders.csv}]
+  notifiers: [{name: notes, kind: markdown_notes, path: notes/warnings.md, atLeast: warning}]
+''')
+project = load_project(root)
+(notifier,) = build_notifiers(project, root)
+for number in (1, 2, 1):
+    assert notifier.send([make_notice(number)]) == {make_notice(number).id}
+text = (root / "notes" / "warnings.md").read_text(encoding="utf-8")
+assert text.count(make_notice().warning.note) == 2, text
+made = []
+def make():
+    made.append(Path(tempfile.mkdtemp()))
+    return build_notifiers(project, made[-1])[0]
+def received(notifier):
+    path = made[-1] / "notes" / "warnings.md"
+    return path.read_text(encoding="utf-8").split("## ")[1:] if path.exists() else []
+def unreachable():
+    root = Path(tempfile.mkdtemp())
+    (root / "notes" / "warnings.md").mkdir(parents=True)
+    return build_notifiers(project, root)[0]
+for name, check in check_notifier(make, received=received, unreachable=unreachable):
+    check()
 """,
     )
 

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
+from track_record_fixture import models, strata
 
 from forecasting.early_warning.policy import build_warnings, warning_id
 from forecasting.terms.agreement import Agreement, AgreementKind, Credits, CreditTier
@@ -517,6 +518,15 @@ def make_plan(copies: int = 1) -> Plan:
         first=month(5).start,
         last=month(8).end,
         protocol="Months 5 to 8 replayed with the data of then, at 0, 25, 50 and 75 % of each window.",
+        ece=0.034,
+        log_loss=0.511,
+        pr_auc=0.74,
+        models=models(),
+        best_baseline="extrapolation",
+        strata=strata(),
+        services=26,
+        windows=4,
+        decided=41,
     )
     alarms = AlarmScore(
         threshold=0.35,
@@ -529,12 +539,16 @@ def make_plan(copies: int = 1) -> Plan:
         surprise_rate=0.244,
         false_per_100_windows=10.6,
         median_lead_days=19.0,
+        lead_p10_days=8.0,
+        service_months=104.0,
+        false_per_100_service_months=10.6,
+        warnings_per_service_month=0.43,
     )
     proposals = (
         proposal("lga", "Departure slots at LaGuardia", 0.83, "lga-departure-slots"),
         proposal("ewr-ua", HOSTILE[0], 0.46),
     )
-    previous = {warning_id("lga", "lga-on-time", month(9)): 0.72}
+    previous = {warning_id("lga", "sla-lga", "lga-on-time", month(9)): 0.72}
     warnings = build_warnings(
         services, proposals, as_of=AS_OF, warn_at=0.35, previous=previous, track_record=score, customers=CUSTOMERS
     )

@@ -24,7 +24,7 @@ import pytest
 from forecasting.adapters._atomic import slug, write_atomic
 from forecasting.adapters.executors import EXECUTORS, JoblibLoky, Serial
 from forecasting.adapters.model_log import MlflowSqlite, NoModelLog
-from forecasting.adapters.notifiers import JsonLines
+from forecasting.adapters.notifiers import append_warnings
 from forecasting.adapters.sinks import RENDERED_SINKS, CsvFrames
 from forecasting.adapters.sinks.csv_frames import safe_csv
 from forecasting.terms.breach import Cause, RiskScore
@@ -190,10 +190,10 @@ def test_the_frames_of_a_plan_are_written_as_files(tmp_path: Path) -> None:
 
 def test_warnings_are_appended_once_a_run(tmp_path: Path) -> None:
     path = tmp_path / "new" / "warnings.jsonl"
-    assert JsonLines(path).send([make_warning(1), make_warning(2), make_warning(1)]) == 2
-    assert JsonLines(path).send([make_warning(2), make_warning(3)]) == 1
-    assert JsonLines(path).send([make_warning(1, state="ongoing")]) == 1
-    assert JsonLines(path).send([make_warning(1, raised_at=PERIOD.end)]) == 1
+    assert append_warnings(path, [make_warning(1), make_warning(2), make_warning(1)]) == 2
+    assert append_warnings(path, [make_warning(2), make_warning(3)]) == 1
+    assert append_warnings(path, [make_warning(1, state="ongoing")]) == 1
+    assert append_warnings(path, [make_warning(1, raised_at=PERIOD.end)]) == 1
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["id"] for line in lines] == ["w1", "w2", "w3", "w1", "w1"]
     assert lines[0]["service"] == "=shop\n"
@@ -204,20 +204,18 @@ def test_warnings_are_appended_once_a_run(tmp_path: Path) -> None:
 
 def test_half_a_line_of_a_killed_run_is_replaced_and_other_text_refused(tmp_path: Path) -> None:
     path = tmp_path / "warnings.jsonl"
-    JsonLines(path).send([make_warning(1), make_warning(2)])
+    append_warnings(path, [make_warning(1), make_warning(2)])
     whole = path.read_bytes()
     path.write_bytes(whole[:-40])
-    assert JsonLines(path).send([make_warning(1), make_warning(2)]) == 1
+    assert append_warnings(path, [make_warning(1), make_warning(2)]) == 1
     assert path.read_bytes() == whole
     path.write_bytes(whole + b"something else\n")
     with pytest.raises(StoreError, match=r"warnings\.jsonl:3"):
-        JsonLines(path).send([make_warning(3)])
+        append_warnings(path, [make_warning(3)])
 
 
 def test_warnings_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
-    notifier = JsonLines(None)
-    assert notifier.send([make_warning(1), make_warning(2)]) == 2
-    assert notifier.send([make_warning(2)]) == 0
+    assert append_warnings(None, [make_warning(1), make_warning(2), make_warning(1)]) == 2
     assert [json.loads(line)["id"] for line in capsys.readouterr().out.splitlines()] == ["w1", "w2"]
 
 

@@ -17,14 +17,25 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "golden"))
 
 from plan_fixture import AS_OF, CUSTOMERS, make_plan, month
 
+from forecasting.early_warning.alarms import advance
 from forecasting.early_warning.message import to_record
-from forecasting.early_warning.policy import build_warnings, is_warned, severity_of, warning_id
+from forecasting.early_warning.policy import (
+    build_warnings,
+    closings,
+    evaluate,
+    is_warned,
+    most_urgent_first,
+    severity_of,
+    warning_id,
+)
+from forecasting.terms.alarm import AlarmPolicy, AlarmStage, AlarmState, Evaluation
 from forecasting.terms.errors import InputError
-from forecasting.terms.plan import Plan, ServiceOutlook
+from forecasting.terms.plan import ObjectiveOutlook, Plan, ServiceOutlook
+from forecasting.terms.service_level import Attainment, AttainmentStatus
 from forecasting.terms.warning import EarlyWarning, Severity
 
 PLAN = make_plan()
-SEPTEMBER = warning_id("lga", "lga-on-time", month(9))
+SEPTEMBER = warning_id("lga", "sla-lga", "lga-on-time", month(9))
 
 
 def with_risk(probability: float, *, decided: bool = False, plan: Plan = PLAN) -> tuple[ServiceOutlook, ...]:
@@ -77,10 +88,10 @@ def test_decided_windows_are_only_named_when_lost() -> None:
 def test_the_identity_never_depends_on_a_changing_value() -> None:
     first, second = build(with_risk(0.5))[0], build(with_risk(0.9), {SEPTEMBER: 0.5})[0]
     assert first.id == second.id == first.dedup_key == SEPTEMBER
-    others = {warning_id("lga", "lga-on-time", month(n)) for n in range(1, 13)}
+    others = {warning_id("lga", "sla-lga", "lga-on-time", month(n)) for n in range(1, 13)}
     assert len(others) == 12
-    assert warning_id("lga", "other", month(9)) not in others
-    assert warning_id("lgal", "ga-on-time", month(9)) not in others
+    assert warning_id("lga", "sla-lga", "other", month(9)) not in others
+    assert warning_id("lgal", "sla-lga", "ga-on-time", month(9)) not in others
 
 
 @pytest.mark.parametrize(
@@ -222,3 +233,114 @@ def test_a_threshold_that_is_no_probability_is_refused(warn_at: float) -> None:
 def test_lead_time_counts_to_the_windows_end() -> None:
     (w,) = build(with_risk(0.9))
     assert timedelta(days=w.lead_time_days) == month(9).end - AS_OF
+
+
+POLICY = AlarmPolicy(raise_at=0.35)
+
+
+def evaluated(
+    outlooks: tuple[ServiceOutlook, ...], policy: AlarmPolicy = POLICY, plan: Plan = PLAN, known: tuple[str, ...] = ()
+) -> tuple[Evaluation, ...]:
+    return evaluate(
+        outlooks, plan.proposals, as_of=AS_OF, policy=policy, previous={}, track_record=plan.risk_score,
+        customers=CUSTOMERS, known=known,
+    )  # fmt: skip
+
+
+def test_the_agreement_is_part_of_the_identity() -> None:
+    assert warning_id("lga", "sla-other", "lga-on-time", month(9)) != SEPTEMBER
+    assert warning_id("lga", None, "lga-on-time", month(9)) != SEPTEMBER
+
+
+def test_plans_and_alarms_are_raised_by_one_rule() -> None:
+    evaluations = evaluated(PLAN.services)
+    states, _ = advance({}, evaluations, POLICY, AS_OF)
+    stand = [s.warning for s in states.values() if s.stands or s.stage is AlarmStage.BREACHED]
+    assert [w.id for w in most_urgent_first(w for w in stand if w)] == [w.id for w in build(PLAN.services)]
+
+
+def test_only_windows_that_matter_are_evaluated() -> None:
+    assert evaluated(with_risk(0.34)) == ()
+    (known,) = evaluated(with_risk(0.1), known=(SEPTEMBER,))
+    assert (known.id, known.probability, known.missed) == (SEPTEMBER, 0.1, None)
+    (lost,) = evaluated(with_risk(1.0, decided=True))
+    assert lost.missed is True
+    (met,) = evaluated(with_risk(0.0, decided=True), known=(SEPTEMBER,))
+    assert met.missed is False
+
+
+def test_the_level_follows_from_costs_only_where_they_are_asked_for_and_known() -> None:
+    by_cost = replace(POLICY, by_cost=True)
+    p = PLAN.proposals[0]
+    option = replace(p.recommendation, cost_over_horizon=5000.0, benefit_mean=10000.0, probability_before=0.8,
+                     probability_after=0.2)  # fmt: skip
+    options = tuple(option if i == p.recommended else o for i, o in enumerate(p.options))
+    plan = replace(PLAN, proposals=(replace(p, options=options),))
+    # It pays from half of the probability at which it saves what it costs.
+    (found,) = evaluated(with_risk(0.6), by_cost, plan)
+    assert found.raise_at == pytest.approx(0.6 * 5000 / 10000)
+    assert evaluated(with_risk(0.6), POLICY, plan)[0].raise_at is None
+    assert evaluated(with_risk(0.6), by_cost, replace(PLAN, proposals=()))[0].raise_at is None
+    (cheap,) = evaluated(with_risk(0.22), by_cost, plan)
+    assert cheap.raise_at == by_cost.lowest
+
+
+def an_alarm() -> AlarmState:
+    states, _ = advance({}, evaluated(with_risk(0.6)), POLICY, AS_OF)
+    return states[SEPTEMBER]
+
+
+def the_end(status: AttainmentStatus, *, final: bool = True) -> tuple[ObjectiveOutlook, ...]:
+    o = PLAN.services[0].objectives[0]
+    a: Attainment = replace(o.attainments[0], period=month(9), status=status, final=final, provisional=not final)
+    return (replace(o, attainments=(a,)),)
+
+
+@pytest.mark.parametrize(
+    ("status", "final", "missed"),
+    [
+        (AttainmentStatus.MET, True, False),
+        (AttainmentStatus.MET, False, False),
+        (AttainmentStatus.BREACHED, True, True),
+        (AttainmentStatus.UNDETERMINED, True, None),
+        (AttainmentStatus.UNDETERMINED, False, "wait"),
+    ],
+)
+def test_alarms_are_closed_with_the_verdict(status: AttainmentStatus, final: bool, missed: object) -> None:
+    state, end = an_alarm(), month(9).end
+    promised = [(state.service, state.agreement, state.objective)]
+    found = closings([state], the_end(status, final=final), as_of=end, promised=promised)
+    if missed == "wait":
+        assert found == ()
+        return
+    (e,) = found
+    assert (e.missed, e.closed) == (missed, True)
+    after, notices = advance({state.id: state}, found, POLICY, end)
+    assert [n.over for n in notices] == [True]
+    assert (
+        closings(after.values(), the_end(status, final=final), as_of=end + timedelta(days=1), promised=promised) == ()
+    )
+    words = {False: "was met", True: "was missed", None: "without a verdict"}[e.missed]
+    assert words in notices[0].warning.note
+
+
+def test_a_restated_window_changes_what_was_said() -> None:
+    state, end = an_alarm(), month(9).end
+    promised = [(state.service, state.agreement, state.objective)]
+    states = {state.id: state}
+    kinds = []
+    for day, status in enumerate((AttainmentStatus.MET, AttainmentStatus.BREACHED, AttainmentStatus.MET)):
+        at = end + timedelta(days=day)
+        states, notices = advance(
+            states, closings(states.values(), the_end(status), as_of=at, promised=promised), POLICY, at
+        )
+        kinds += [n.id.split(":", 1)[1] for n in notices]
+    assert kinds == ["resolved:1", "breached:1", "resolved:2"]
+
+
+def test_a_promise_that_is_withdrawn_ends_its_alarms() -> None:
+    state = an_alarm()
+    (e,) = closings([state], (), as_of=AS_OF, promised=[("lga", "sla-other", state.objective)])
+    assert (e.closed, e.missed) == (True, None)
+    promised = [(state.service, state.agreement, state.objective)]
+    assert closings([state], (), as_of=AS_OF, promised=promised) == ()

@@ -361,6 +361,6 @@ def test_a_fleet_simulates_the_same_twice() -> None:
     part = part_of(promise.objective)
     extra = Extra(resource=a.effects[0].resource, units=Decimal(8), in_use_from=a.prepared.as_of.date())
     first, second = (
-        simulate_part(run.fleet, part, demand=run.demand, effects=run.effects, extra=extra).bad for run in (a, b)
+        simulate_part(run.fleet, part, demand=run.demand, effects=run.effects, extra=extra).loaded for run in (a, b)
     )
     assert np.array_equal(first, second)

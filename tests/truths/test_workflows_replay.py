@@ -7,15 +7,18 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
+import pytest
 from proposals_fixture import agreement, objective
 
-from forecasting.service_levels.breach.score import Decision, climatology
+from forecasting.service_levels.breach.baselines import BASELINES
 from forecasting.terms.catalogue import Catalogue, Service
+from forecasting.terms.errors import InputError
 from forecasting.terms.history import Metric, MetricKind
 from forecasting.terms.service_level import CalendarWindow
 from forecasting.terms.settings import Settings
+from forecasting.terms.track_record import Statement
 from forecasting.workflows.prepare import prepare
-from forecasting.workflows.replay import ELAPSED, WARM_DAYS, replay
+from forecasting.workflows.replay import ELAPSED, IN_PLAN, WARM_DAYS, Protocol, replay
 
 START = datetime(2027, 1, 1, tzinfo=UTC)
 DAYS = 190  # to 10 July
@@ -23,7 +26,15 @@ SETTINGS = Settings(paths=200, replay_paths=200)
 SERVICES = ("cart", "shop")
 
 
-def decisions(bad_from: int | None = None, *, days: int = DAYS, seed: int = 3) -> tuple[Decision, ...]:
+def decisions(
+    bad_from: int | None = None,
+    *,
+    days: int = DAYS,
+    seed: int = 3,
+    protocol: Protocol = IN_PLAN,
+    services: tuple[str, ...] | None = None,
+    treated: tuple[tuple[str, str, str, str], ...] = (),
+) -> tuple[Statement, ...]:
     """Replay two services judged by the month; from day `bad_from` on everything is other than it was."""
     random = np.random.default_rng(seed)
     frames = []
@@ -54,7 +65,10 @@ def decisions(bad_from: int | None = None, *, days: int = DAYS, seed: int = 3) -
         catalogue, pd.concat(frames), organisation="Two", currency="EUR", zone="UTC", as_of=as_of, settings=SETTINGS,
         code_version="test",
     )  # fmt: skip
-    return replay(prepared.promises, catalogue, as_of=as_of, settings=SETTINGS)
+    return replay(
+        prepared.promises, catalogue, as_of=as_of, settings=SETTINGS, protocol=protocol, services=services,
+        treated=treated,
+    )  # fmt: skip
 
 
 def test_later_data_change_no_earlier_statement() -> None:
@@ -82,22 +96,62 @@ def test_a_later_cut_off_changes_no_earlier_statement() -> None:
 def test_statements_are_made_at_quarters_of_closed_windows_after_the_warm_up() -> None:
     made = decisions()
     assert {d.service for d in made} == set(SERVICES)
-    assert {d.objective for d in made} == {"on-time"}  # the internal objective is not scored
-    assert {d.elapsed for d in made} <= set(ELAPSED)
+    assert {d.objective for d in made} == {"on-time"}  # an agreement speaks on the indicator of the internal one
+    assert {d.elapsed for d in made} == {-1.0, *ELAPSED}
+    assert {d.horizon for d in made} == {"1 ahead", "0 %", "25 %", "50 %", "75 %"}
     assert min(d.at for d in made) >= START + timedelta(days=WARM_DAYS)
     assert {d.window for d in made} <= {"2027-04", "2027-05", "2027-06"}  # July has not closed
     for d in made:
-        length = d.window_end - datetime(2027, int(d.window[-2:]), 1, tzinfo=UTC)
-        assert d.at == d.window_end - (1 - d.elapsed) * length
-        assert 0.0 < d.probability < 1.0
+        if d.elapsed < 0:  # at the first instant of the window before it
+            assert d.at == datetime(2027, d.period.start.month - 1, 1, tzinfo=UTC)
+        else:
+            assert d.at == d.period.start + d.elapsed * (d.period.end - d.period.start)
+        assert d.decided or 0.0 < d.probability < 1.0
         assert 0.0 < d.climatology < 1.0
+        assert [name for name, _ in d.baselines] == [b.name for b in BASELINES]
+        assert all(0.0 <= p <= 1.0 for _, p in d.baselines)
     assert len({(d.service, d.window, d.at) for d in made}) == len(made)
 
 
-def test_climatology_counts_windows_that_had_closed_by_then() -> None:
-    """At the beginning of April three months of both services are known, whatever came later."""
+def test_climatology_counts_windows_that_had_closed_by_then_at_the_same_horizon() -> None:
+    """At the beginning of April three months of both services are known, less those that were decided when asked."""
     made = decisions()
-    first = [d for d in made if d.at == datetime(2027, 4, 1, tzinfo=UTC)]
-    possible = {climatology(own, 3, fleet, 6) for fleet in range(7) for own in range(min(fleet, 3) + 1)}
+    first = [d for d in made if d.at == datetime(2027, 4, 1, tzinfo=UTC) and d.elapsed == 0.0]
+    # January's first instant is before any data: February and March of two services, all open at their first instant.
+    possible = {(misses + 1) / (4 + 2) for misses in range(5)}
     assert first
-    assert all(d.climatology in possible for d in first)
+    assert all(min(abs(d.climatology - p) for p in possible) < 1e-12 for d in first)
+
+
+def test_the_first_third_of_the_windows_calibrates_only() -> None:
+    """Six months before July: two calibrate; the warm-up ends on 1 April, so April is the first one scored."""
+    assert min(d.period.start for d in decisions()) == datetime(2027, 4, 1, tzinfo=UTC)
+
+
+def test_windows_ahead_and_latest_times_are_those_of_the_protocol() -> None:
+    made = decisions(protocol=Protocol(elapsed=(0.0, 0.9), ahead=2))
+    assert {d.elapsed for d in made} == {-2.0, -1.0, 0.0, 0.9}
+    assert {d.window for d in made if d.elapsed == -2.0} == {"2027-06"}  # stated on 1 April
+    latest = decisions(protocol=Protocol(elapsed=(0.0, 0.9), ahead=2, most_times=2))
+    assert {d.at for d in latest} == set(sorted({d.at for d in made})[-2:])
+    assert set(latest) <= set(made)
+    none = decisions(protocol=Protocol(elapsed=(0.5,), ahead=4))
+    assert {d.elapsed for d in none} == {0.5}  # windows ahead are asked about at a window's first instant
+
+
+def test_one_service_is_stated_as_among_all() -> None:
+    one = decisions(services=("shop",))
+    assert one == tuple(d for d in decisions() if d.service == "shop")
+
+
+def test_treated_windows_are_marked() -> None:
+    key = ("shop", "sla-shop", "on-time", "2027-05")
+    made = decisions(treated=(key,))
+    assert {d.key for d in made if d.treated} == {key}
+    assert any(d.treated for d in made)
+
+
+@pytest.mark.parametrize(("elapsed", "ahead"), [((1.0,), 0), ((-0.1,), 0), ((), 0), ((0.5,), 13), ((0.5,), -1)])
+def test_a_protocol_that_cannot_be_meant_is_refused(elapsed: tuple[float, ...], ahead: int) -> None:
+    with pytest.raises(InputError):
+        Protocol(elapsed=elapsed, ahead=ahead)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, cast
 
 from forecasting.adapters._fields import Fields
 from forecasting.adapters._input_file import read_stable
+from forecasting.adapters._notifier_parts import Form, read_notifiers
 from forecasting.adapters._source_parts import read_env, read_path, read_sources
 from forecasting.adapters._strict_yaml import MAX_BYTES, decode_yaml, parse_yaml
 from forecasting.terms.errors import CatalogueError, ForecastingError, InputError
@@ -19,11 +21,13 @@ FILE_NAME = "forecasting.yaml"
 
 _METRIC = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,119}")
 _DAY = timedelta(days=1)
-PROJECT_FIELDS = ("organisation", "currency", "zone", "catalogue", "mode", "storeUrlEnv", "metrics", "sources")
+PROJECT_FIELDS = (
+    "organisation", "currency", "zone", "catalogue", "mode", "storeUrlEnv", "metrics", "sources", "notifiers"
+)  # fmt: skip
 
 
-def load_project(path: Path, *, suffixes: tuple[str, ...] | None = None) -> Project:
-    """Read the project file.
+def read_project(path: Path, *, suffixes: tuple[str, ...] | None, forms: Mapping[str, Form]) -> Project:
+    """Read the project file; see `forecasting.adapters.catalogues.load_project`.
 
     Parameters
     ----------
@@ -31,34 +35,13 @@ def load_project(path: Path, *, suffixes: tuple[str, ...] | None = None) -> Proj
         ``forecasting.yaml``, or the folder it is in (the workspace).
     suffixes : tuple of str or None
         Endings of the files that a source can be; None leaves that to the sources.
-
-    Returns
-    -------
-    Project
-        With paths relative to the file's folder, none of them leading out of it.
+    forms : mapping
+        Kinds of notifiers and the fields of each.
 
     Raises
     ------
     CatalogueError
         With every problem found.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> _ = (folder / "forecasting.yaml").write_text('''
-    ... apiVersion: forecasting/v1
-    ... kind: Project
-    ... metadata: {name: shop}
-    ... spec:
-    ...   organisation: Shop
-    ...   currency: EUR
-    ...   catalogue: catalogue
-    ...   metrics: {orders: {kind: count, unit: orders, step: 1h}}
-    ...   sources: [{name: orders, path: orders.csv}]
-    ... ''')
-    >>> load_project(folder).sources[0].layout
-    'long'
     """
     file = path / FILE_NAME if path.is_dir() else path
     try:
@@ -81,14 +64,14 @@ def load_project(path: Path, *, suffixes: tuple[str, ...] | None = None) -> Proj
     top = Fields(documents[0], "", file.name, problems, ["apiVersion", "kind", "metadata", "spec"])
     top.choice("apiVersion", ["forecasting/v1"])
     top.choice("kind", ["Project"])
-    project = _project(top, file.parent, suffixes)
+    project = _project(top, file.parent, suffixes, forms)
     if problems:
         problems.sort(key=lambda p: p.line or 0)
         raise CatalogueError.of(problems)
     return project
 
 
-def _project(top: Fields, root: Path, suffixes: tuple[str, ...] | None) -> Project:
+def _project(top: Fields, root: Path, suffixes: tuple[str, ...] | None, forms: Mapping[str, Form]) -> Project:
     """Read metadata and spec."""
     metadata = top.mapping("metadata", ["name", "displayName", "labels"], required=True)
     spec = top.mapping("spec", PROJECT_FIELDS, required=True)
@@ -109,6 +92,7 @@ def _project(top: Fields, root: Path, suffixes: tuple[str, ...] | None) -> Proje
         zone=spec.zone("zone"),
         mode=cast(Literal["lenient", "strict"], spec.choice("mode", ["lenient", "strict"], default="lenient")),
         store_url_env=read_env(spec, "storeUrlEnv"),
+        notifiers=read_notifiers(spec, root, forms),
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from forecasting.adapters._postgres import Postgres, append_only
 from forecasting.adapters._sql_ledger import SCHEMA_VERSION, START, SqlLedger
+from forecasting.adapters._sql_outbox import OUTBOX_COLUMNS, OUTBOX_VERSION
+from forecasting.terms.errors import StoreError
 
 if TYPE_CHECKING:
     import psycopg
@@ -25,10 +27,16 @@ _CREATE = (
     append_only("ledger"),
     f"INSERT INTO ledger_head VALUES (0, '{START}')",  # noqa: S608
 )
+_OUTBOX_PART = "outbox"
+_OUTBOX = (
+    "CREATE TABLE outbox (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
+    + OUTBOX_COLUMNS.format(text='text COLLATE "C"')
+    + ")",
+)
 
 
 class PostgresLedger(SqlLedger):
-    """Ledger in a schema of a PostgreSQL database; writers take turns by an advisory lock.
+    """Ledger and outbox in a schema of a PostgreSQL database; writers take turns by an advisory lock.
 
     The lock is held by one transaction at a time, whose statements read what was committed before it (READ COMMITTED),
     so that the hash chain never forks; the server itself refuses UPDATE, DELETE and TRUNCATE of rows.
@@ -83,6 +91,40 @@ class PostgresLedger(SqlLedger):
             return work(connection) if self.database.has_part(raw, _PART, SCHEMA_VERSION) else empty
 
         return self._transaction(ready, write=False)
+
+    def _write_outbox(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` under the same lock, in the same transaction as what it appends to the ledger."""
+
+        def locked(raw: psycopg.Connection, connection: Connection) -> T:
+            raw.execute("SELECT pg_advisory_xact_lock(%s)", [self.database.lock_key(_PART)])
+            self.database.create_part(raw, _PART, SCHEMA_VERSION, _CREATE)
+            self.database.create_part(raw, _OUTBOX_PART, OUTBOX_VERSION, _OUTBOX)
+            return work(connection)
+
+        return self._transaction(locked, write=True)
+
+    def _read_outbox(self, work: Callable[[Connection], T], *, empty: T) -> T:
+        """Run `work` on one snapshot."""
+
+        def ready(raw: psycopg.Connection, connection: Connection) -> T:
+            return work(connection) if self.database.has_part(raw, _OUTBOX_PART, OUTBOX_VERSION) else empty
+
+        return self._transaction(ready, write=False)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the place of the one that delivers, for as long as its own connection lasts."""
+        with self.database.connect() as connection:
+            # The server frees it when the connection ends, also that of a killed process.
+            taken = connection.execute("SELECT pg_try_advisory_lock(%s)", [self.database.lock_key("watch")]).fetchone()
+            if taken is None or not taken[0]:
+                raise StoreError(
+                    argument="store",
+                    came="in use by another watch on the same database",
+                    allowed="one watch at a time",
+                    try_instead="stop the other one",
+                )
+            yield
 
     def _transaction(self, work: Callable[[psycopg.Connection, Connection], T], *, write: bool) -> T:
         """Run `work` in one transaction, on a connection of psycopg and one of SQLAlchemy that stands on it.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from forecasting.adapters._sql_ledger import SCHEMA_VERSION, START, SqlLedger
+from forecasting.adapters._sql_outbox import OUTBOX_COLUMNS
 from forecasting.adapters._writer_lock import store_lock
 from forecasting.terms.errors import StoreError
 
@@ -26,10 +27,13 @@ _CREATE = (
     "CREATE TRIGGER ledger_no_delete BEFORE DELETE ON ledger"
     " BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END",
 )
+_OUTBOX = "CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY AUTOINCREMENT, " + (
+    OUTBOX_COLUMNS.format(text="TEXT") + ")"
+)
 
 
 class SqliteLedger(SqlLedger):
-    """Ledger in one SQLite file (WAL, synchronous FULL).
+    """Ledger and outbox in one SQLite file (WAL, synchronous FULL).
 
     Parameters
     ----------
@@ -74,6 +78,34 @@ class SqliteLedger(SqlLedger):
             return empty
         with self._transaction(write=False) as connection:
             return work(connection) if self._is_ready(connection) else empty
+
+    def _write_outbox(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in the same file, on an outbox that is there."""
+        from sqlalchemy import text
+
+        def ready(connection: Connection) -> T:
+            connection.execute(text(_OUTBOX))  # a ledger of an earlier release has none
+            return work(connection)
+
+        return self._write(ready)
+
+    def _read_outbox(self, work: Callable[[Connection], T], *, empty: T) -> T:
+        """Run `work` in one read transaction."""
+        from sqlalchemy import text
+
+        def there(connection: Connection) -> T:
+            found = connection.execute(text("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'outbox'"))
+            return work(connection) if found.first() is not None else empty
+
+        return self._read(there, empty=empty)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the place of the one that delivers; raises StoreError at once where another process holds it."""
+        place = self.path.with_name("watch")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with store_lock(place, wait_seconds=0):
+            yield
 
     @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[Connection]:

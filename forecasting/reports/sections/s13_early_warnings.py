@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from forecasting.reports.base import Block, Cell, Column, Details, KeyFigure, KeyFigures, Paragraph, table
 from forecasting.reports.facts import days, fraction, objective_names, service_names
 from forecasting.reports.formatting import day, money, name, number, percent, plural, probability, text
+from forecasting.terms.breach import AlarmScore
 from forecasting.terms.plan import Plan
 from forecasting.terms.warning import EarlyWarning, Severity
 
@@ -39,14 +40,37 @@ def _score(plan: Plan) -> tuple[Block, ...]:
         KeyFigure(
             label="Surprises", cell=fraction(s.surprise_rate, none), note=f"misses without a warning {lead} ahead"
         ),
-        KeyFigure(label="False warnings", cell=number(s.false_per_100_windows, digits=1), note="per 100 windows"),
-        KeyFigure(label="Median lead", cell=days(s.median_lead_days, none), note="of warnings that came true"),
+        _false(s),
+        KeyFigure(label="Median lead", cell=days(s.median_lead_days, none), note=_least_lead(s)),
     )
     words = (
         f"Replay of {plural(s.windows, 'closed window')} with {plural(s.breaches, 'miss', 'misses')}, warning at "
-        f"P(miss) of {percent(s.threshold)}: {plural(s.warned, 'window')} warned of."
+        f"P(miss) of {percent(s.threshold)}: {plural(s.warned, 'window')} warned of"
     )
+    if s.warnings_per_service_month is not None:
+        words += f", {number(s.warnings_per_service_month, digits=2).text} warnings a service and month"
+    words += "."
+    if s.treated:
+        words += (
+            f" {plural(s.treated, 'further window')}, of which {s.treated_breaches} missed, somebody acted upon: what "
+            "would have come of them without is not known, and they are counted in none of these."
+        )
     return KeyFigures(items=items), Paragraph(text=words)
+
+
+def _false(s: AlarmScore) -> KeyFigure:
+    """Return false warnings per service-month where it is known, else per window."""
+    if s.false_per_100_service_months is None:
+        return KeyFigure(label="False warnings", cell=number(s.false_per_100_windows, digits=1), note="per 100 windows")
+    cell = number(s.false_per_100_service_months, digits=1)
+    return KeyFigure(label="False warnings", cell=cell, note="per 100 months of a service")
+
+
+def _least_lead(s: AlarmScore) -> str:
+    """Say what lead most of the warnings that came true had."""
+    if s.lead_p10_days is None:
+        return "of warnings that came true"
+    return f"of warnings that came true; nine in ten had at least {number(s.lead_p10_days, digits=0).text} days"
 
 
 def _register(plan: Plan) -> tuple[Block, ...]:

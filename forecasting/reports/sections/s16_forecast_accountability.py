@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from forecasting.reports.base import Block, Bullets, Cell, Column, Details, KeyFigure, KeyFigures, Paragraph, table
-from forecasting.reports.charts import reliability_diagram
-from forecasting.reports.formatting import excuse_sentence, instant, interval, name, number, plural, probability, text
-from forecasting.terms.breach import RiskScore
+from forecasting.reports.base import Block, Bullets, Cell, Column, Details, Heading, Paragraph, table
+from forecasting.reports.formatting import excuse_sentence, name, number, plural, probability, text
+from forecasting.reports.track_record import track_record
 from forecasting.terms.forecast import BacktestScore, ModelChoice
 from forecasting.terms.plan import Plan
 
@@ -21,48 +20,7 @@ class ForecastAccountability:
 
     def blocks(self, plan: Plan) -> tuple[Block, ...]:
         """Return the score of the breach statements and the back-tests of the demand models."""
-        return (*_risk(plan), *_demand(plan))
-
-
-def _skill(score: RiskScore) -> Cell:
-    """Print the Brier skill with its interval."""
-    return Cell(
-        text=f"{number(score.skill, digits=2).text} ({interval(score.skill_low, score.skill_high)})",
-        value=score.skill,
-        low=score.skill_low,
-        high=score.skill_high,
-        tone="good" if score.skill_low > 0 else "attention",
-    )
-
-
-def _risk(plan: Plan) -> tuple[Block, ...]:
-    """Return the track record of P(miss)."""
-    s = plan.risk_score
-    if s is None:
-        why = "P(miss) has no track record yet, because too few closed windows could be replayed."
-        return (Paragraph(text=why, tone="attention"),)
-    base = "beats the past miss rate" if s.skill_low > 0 else "does not yet beat the past miss rate beyond chance"
-    figures = KeyFigures(
-        items=(
-            KeyFigure(label="Brier skill", cell=_skill(s), note=f"95 % interval; {base}"),
-            KeyFigure(label="Brier score", cell=number(s.brier, digits=3), note="0 is perfect"),
-            KeyFigure(label="Brier of the past miss rate", cell=number(s.brier_climatology, digits=3)),
-            KeyFigure(
-                label="Statements scored",
-                cell=number(s.decisions),
-                note=f"{plural(s.breaches, 'miss', 'misses')} among them",
-            ),
-        )
-    )
-    times = f"Decision times from {instant(s.first).text} to {instant(s.last).text}; only outcomes that were open then."
-    words = f"{s.protocol.rstrip('.')}. {times}"
-    if not s.bins:
-        return (
-            figures,
-            Paragraph(text=words),
-            Paragraph(text="There is no reliability diagram, because no bin was filled."),
-        )
-    return figures, Paragraph(text=words), reliability_diagram("reliability", s, plan.as_of)
+        return (*track_record(plan), Heading(text="How good were the demand forecasts"), *_demand(plan))
 
 
 def _demand(plan: Plan) -> tuple[Block, ...]:

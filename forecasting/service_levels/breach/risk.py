@@ -24,8 +24,8 @@ _NEVER = 1_000_000
 """Stands for a day after the window."""
 
 
-def days_of_period(paths: BadPaths, start: datetime, end: datetime, zone: str) -> slice:
-    """Return the columns of `paths` that lie in [start, end); the day of the cut-off counts as begun.
+def days_of_period(first_day: date, start: datetime, end: datetime, zone: str) -> slice:
+    """Return the columns of days from `first_day` on that lie in [start, end); the day of the cut-off counts as begun.
 
     Columns are whole local days: a window that begins within a day (a rolling one across a change of the clocks, or
     of a length that is not whole days) begins with the day whose midnight is nearest, but has at least one day.
@@ -33,16 +33,15 @@ def days_of_period(paths: BadPaths, start: datetime, end: datetime, zone: str) -
     Examples
     --------
     >>> from datetime import UTC
-    >>> empty = np.zeros((1, 40))
-    >>> paths = BadPaths(service="a", first_day=date(2027, 3, 10), bad=empty, total=empty, own_share=1.0, usual=0.0)
-    >>> days_of_period(paths, datetime(2027, 3, 1, tzinfo=UTC), datetime(2027, 4, 1, tzinfo=UTC), "UTC")
+    >>> today = date(2027, 3, 10)
+    >>> days_of_period(today, datetime(2027, 3, 1, tzinfo=UTC), datetime(2027, 4, 1, tzinfo=UTC), "UTC")
     slice(0, 22, None)
-    >>> days_of_period(paths, datetime(2027, 4, 1, tzinfo=UTC), datetime(2027, 4, 3, tzinfo=UTC), "UTC")
+    >>> days_of_period(today, datetime(2027, 4, 1, tzinfo=UTC), datetime(2027, 4, 3, tzinfo=UTC), "UTC")
     slice(22, 24, None)
     """
     local = zone_of(zone)
-    last = ((end - timedelta(microseconds=1)).astimezone(local).date() - paths.first_day).days + 1
-    first = ((start.astimezone(local) + timedelta(hours=12)).date() - paths.first_day).days
+    last = ((end - timedelta(microseconds=1)).astimezone(local).date() - first_day).days + 1
+    first = ((start.astimezone(local) + timedelta(hours=12)).date() - first_day).days
     return slice(max(0, min(first, last - 1)), max(0, last))
 
 
@@ -99,7 +98,7 @@ def assess_risk(
     0.5
     """
     period, target = so_far.period, float(objective.target)
-    span = days_of_period(paths, period.start, period.end, objective.window.zone)
+    span = days_of_period(paths.first_day, period.start, period.end, objective.window.zone)
     if so_far.final or so_far.provisional:
         span = slice(0, 0)
     elif span.stop > paths.bad.shape[1]:

@@ -5,15 +5,54 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
+from forecasting.service_levels.breach.metrics import Blocks, brier, equal_bins, expected_calibration_error
 from forecasting.terms.breach import ReliabilityBin, RiskScore
 from forecasting.terms.errors import Excuse
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+__all__ = ["Decision", "Judged", "brier", "climatology", "score_decisions"]
+
+
+class Judged(Protocol):
+    """A statement and what came of it: `Decision`, or `terms.track_record.Statement`."""
+
+    @property
+    def service(self) -> str:
+        """The service."""
+        ...
+
+    @property
+    def window(self) -> str:
+        """Label of the window."""
+        ...
+
+    @property
+    def at(self) -> datetime:
+        """When it was made."""
+        ...
+
+    @property
+    def probability(self) -> float:
+        """P(miss) stated then."""
+        ...
+
+    @property
+    def climatology(self) -> float:
+        """What climatology said."""
+        ...
+
+    @property
+    def breached(self) -> bool:
+        """What came of it."""
+        ...
+
+    @property
+    def open(self) -> bool:
+        """Whether the outcome was open then."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +72,8 @@ class Decision:
     climatology: float
     """Share of breached windows known then: the service's own, shrunk to the fleet's."""
     breached: bool
+    open: bool = True
+    """Whether the outcome was open."""
 
 
 def climatology(own_breached: int, own_windows: int, fleet_breached: int, fleet_windows: int) -> float:
@@ -49,19 +90,8 @@ def climatology(own_breached: int, own_windows: int, fleet_breached: int, fleet_
     return (own_breached + 2 * fleet) / (own_windows + 2)
 
 
-def brier(probabilities: NDArray[np.float64], outcomes: NDArray[np.float64]) -> float:
-    """Return the mean squared difference of probability and outcome.
-
-    Examples
-    --------
-    >>> brier(np.array([1.0, 0.0]), np.array([1.0, 1.0]))
-    0.5
-    """
-    return float(np.mean((probabilities - outcomes) ** 2))
-
-
 def score_decisions(
-    decisions: Sequence[Decision], *, protocol: str, seed: int, draws: int = 2000, bins: int = 5
+    decisions: Sequence[Judged], *, protocol: str, seed: int, draws: int = 2000, bins: int = 5
 ) -> RiskScore | Excuse:
     """Score statements whose outcome was open when they were made.
 
@@ -70,7 +100,8 @@ def score_decisions(
 
     Parameters
     ----------
-    decisions : sequence of Decision
+    decisions : sequence of Decision or Statement
+        Those whose outcome was decided are left out.
     protocol : str
         What was replayed, in words.
     seed : int
@@ -90,9 +121,11 @@ def score_decisions(
     >>> round(score.brier, 4), score.brier_climatology, round(score.skill, 4)
     (0.01, 0.25, 0.96)
     """
-    if len(decisions) < 20 or len({d.window for d in decisions}) < 2:
+    decisions = [d for d in decisions if d.open]
+    windows = {d.window for d in decisions}
+    if len(decisions) < 20 or len(windows) < 2:
         return Excuse(
-            reason=f"{len(decisions)} past statements on {len({d.window for d in decisions})} windows, 20 on 2 needed",
+            reason=f"{len(decisions)} past statements on {len(windows)} windows, 20 on 2 needed",
             what_would_help="a longer history",
         )
     p = np.array([d.probability for d in decisions])
@@ -101,50 +134,29 @@ def score_decisions(
     reference = brier(q, y)
     if reference <= 0:
         return Excuse(reason="climatology is perfect: every window ended alike", what_would_help="a longer history")
-    low, high = _skill_interval(decisions, (p - y) ** 2, (q - y) ** 2, seed, draws)
-    order = np.argsort(p, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
+    blocks = Blocks.of([d.service for d in decisions], [d.window for d in decisions], seed=seed, draws=draws)
+    weights = blocks.weights(np.ones(len(y), dtype=np.bool_))
+    below = weights.mean((q - y) ** 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skills = 1.0 - weights.mean((p - y) ** 2) / below
+    usable = skills[np.isfinite(skills)]
+    if not len(usable):  # no draw met a window on which climatology was wrong
+        usable = np.array([1.0 - brier(p, y) / reference])
+    low, high = np.quantile(usable, [0.025, 0.975])
     return RiskScore(
         decisions=len(decisions),
         breaches=int(y.sum()),
         brier=brier(p, y),
         brier_climatology=reference,
         skill=1.0 - brier(p, y) / reference,
-        skill_low=low,
-        skill_high=high,
+        skill_low=float(low),
+        skill_high=float(high),
         bins=tuple(
-            ReliabilityBin(predicted=float(p[k].mean()), observed=float(y[k].mean()), count=len(k)) for k in parts
+            ReliabilityBin(predicted=float(p[k].mean()), observed=float(y[k].mean()), count=len(k))
+            for k in equal_bins(p, bins)
         ),
         first=min(d.at for d in decisions),
         last=max(d.at for d in decisions),
         protocol=protocol,
+        ece=expected_calibration_error(p, y),
     )
-
-
-def _skill_interval(
-    decisions: Sequence[Decision],
-    loss: NDArray[np.float64],
-    reference: NDArray[np.float64],
-    seed: int,
-    draws: int,
-) -> tuple[float, float]:
-    """Return the 95 % interval of 1 − Σ loss ÷ Σ reference over resampled services × windows."""
-    random = np.random.default_rng(seed)
-    services = {name: k for k, name in enumerate(sorted({d.service for d in decisions}))}
-    windows = {name: k for k, name in enumerate(sorted({d.window for d in decisions}))}
-    ours = np.zeros((len(services), len(windows)))
-    theirs = np.zeros_like(ours)
-    for k, d in enumerate(decisions):
-        ours[services[d.service], windows[d.window]] += loss[k]
-        theirs[services[d.service], windows[d.window]] += reference[k]
-    skills = []
-    for _ in range(draws):
-        rows = random.integers(0, len(services), len(services))
-        columns = random.integers(0, len(windows), len(windows))
-        below = theirs[rows][:, columns].sum()
-        if below > 0:
-            skills.append(1.0 - ours[rows][:, columns].sum() / below)
-    if not skills:  # no draw met a window on which climatology was wrong
-        skills = [1.0 - float(loss.sum() / reference.sum())]
-    low, high = np.quantile(skills, [0.025, 0.975])
-    return float(low), float(high)

@@ -35,6 +35,13 @@ class BadPaths:
     """Weight of the service's own history, 0 to 1."""
     usual: float
     """Share of bad on the median known day of history, 0 to 1."""
+    odds_factor: NDArray[np.float64] | None = None
+    """Shape (n_paths, days): factor on the odds of bad from the load of the path, not yet applied to `bad`."""
+
+    @property
+    def loaded(self) -> NDArray[np.float64]:
+        """Bad events with the effect of the load, shape (n_paths, days)."""
+        return self.bad if self.odds_factor is None else load_bad(self.bad, self.total, self.odds_factor)
 
 
 def stable_seed(seed: int, *names: str) -> int:
@@ -59,6 +66,18 @@ def scale_odds(share: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArr
     """
     whole = 1.0 - share + share * factor
     return np.divide(share * factor, whole, out=np.ones_like(whole), where=whole > 0)
+
+
+def load_bad(bad: NDArray[np.float64], total: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return bad events whose odds are multiplied.
+
+    Examples
+    --------
+    >>> load_bad(np.array([[5.0]]), np.array([[10.0]]), np.array([[3.0]]))
+    array([[7.5]])
+    """
+    share = np.divide(bad, total, out=np.zeros_like(bad), where=total > 0)
+    return np.asarray(scale_odds(share, factor) * total, dtype=np.float64)
 
 
 def simulate_badness(
@@ -95,7 +114,7 @@ def simulate_badness(
         Of the weights with which the worlds were drawn.
     seed : int
     odds_factor : ndarray or None, shape (n_paths, days)
-        Factor on the odds of bad from the load, 1 = as on the source day.
+        Factor on the odds of bad from the load, 1 = as on the source day; kept beside `bad`, see `BadPaths.loaded`.
 
     Examples
     --------
@@ -137,8 +156,6 @@ def simulate_badness(
         + _mean_one(shock, level.own_sd[lead])
     )
     factor = np.exp(np.clip(shift, -20.0, 20.0))
-    if odds_factor is not None:
-        factor = factor * odds_factor
     share = scale_odds(ratios[source[:, None], worlds], factor)
     total = totals.astype(np.float64, copy=True)
     total[:, 0] *= first_day_share
@@ -150,6 +167,7 @@ def simulate_badness(
         total=total,
         own_share=own_share,
         usual=float(np.median(known)) if len(known) else 0.0,
+        odds_factor=odds_factor,
     )
 
 
