@@ -7,7 +7,7 @@ JOBS   ?= 2
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-.PHONY: demo demo-meridian test test-nightly check bench bench-forecasts bench-m4 bench-cost docs clean help
+.PHONY: demo demo-meridian test test-nightly check bench bench-forecasts bench-m4 bench-breach bench-cost docs clean help
 
 help:            ## list the targets
 	@grep -hE '^[a-z0-9-]+: *.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -47,7 +47,7 @@ check: $(VENV)/.dev  ## lint, types, layers
 bench: $(VENV)/.dev  ## measure on the bundled data, on made series, and on the benchmark's data where it is named
 	$(BIN)/python benchmarks/airports.py
 	$(MAKE) bench-cost BENCH_COST="$(or $(BENCH_COST),$(BENCH_COST_SHORT))"
-	$(MAKE) bench-m4 bench-forecasts
+	$(MAKE) bench-m4 bench-forecasts bench-breach
 
 # Environment: FORECASTING_BENCH_HARNESS (forecast_bench.py), _FAMILIES (folder), _RESULTS (folder of kept forecasts),
 # _DATA (folder of the M4 data) and, for the peers, _PEERS_PYTHON; what to run besides in BENCH_FORECASTS.
@@ -60,6 +60,13 @@ bench-forecasts: $(VENV)/.dev  ## forecasts beside other forecasters; needs the 
 bench-m4: $(VENV)/.dev  ## scores of the M4 competition; needs its data
 	@if [ -n "$$FORECASTING_BENCH_DATA" ]; then $(BIN)/python benchmarks/m4.py; \
 	else echo "M4 scores: not measured; set FORECASTING_BENCH_DATA"; fi
+
+# Environment: FORECASTING_BENCH_BREACH (breach_bench.py), FORECASTING_BENCH_DATA (its data).
+BENCH_BREACH ?=
+bench-breach: $(VENV)/.dev  ## P(breach) beside simple rules; needs the harness and its data
+	@if [ -n "$$FORECASTING_BENCH_BREACH" ] && [ -n "$$FORECASTING_BENCH_DATA" ]; then \
+	  $(BIN)/python benchmarks/breach.py $(BENCH_BREACH); \
+	else echo "P(breach) beside simple rules: not measured; set FORECASTING_BENCH_BREACH and FORECASTING_BENCH_DATA"; fi
 
 # What `make bench` measures of it: 1,000 series of 1,000 slices, 48 ahead, beside the long results and not over them.
 BENCH_COST_SHORT := --series 1000 --lengths 1000 --horizon 48 --out build/bench-cost/short.json

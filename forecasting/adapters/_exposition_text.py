@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_LABELS = r'[a-z_]+="(?:[^"\\\n]|\\[\\"n])*"'
+_SAMPLE = re.compile(rf"(?P<name>[a-z][a-z0-9_]*)(?:\{{{_LABELS}(?:,{_LABELS})*\}})? -?[0-9][0-9.e+-]*")
 LabelValues = tuple[str, ...]
 
 
@@ -35,7 +37,9 @@ class Gauge:
     labels: tuple[str, ...] = ()
 
 
-def exposition(gauges: Sequence[Gauge], samples: Mapping[str, Iterable[tuple[LabelValues, float]]]) -> str:
+def exposition(
+    gauges: Sequence[Gauge], samples: Mapping[str, Iterable[tuple[LabelValues, float]]], *, before: str = ""
+) -> str:
     """Return the text of all gauges that have samples, in the order of `gauges`.
 
     Parameters
@@ -45,6 +49,8 @@ def exposition(gauges: Sequence[Gauge], samples: Mapping[str, Iterable[tuple[Lab
     samples : mapping of str to samples
         By name: values of the labels, in their declared order, and the number. An empty label value is left out (to
         Prometheus it is the same as no label); a number that is not finite is no sample.
+    before : str
+        An exposition that `exposition` made; a gauge without samples keeps those it has there.
 
     Raises
     ------
@@ -64,6 +70,7 @@ def exposition(gauges: Sequence[Gauge], samples: Mapping[str, Iterable[tuple[Lab
     if unknown:
         raise ValueError(f"samples of undeclared gauges: {sorted(unknown)}")
     lines: list[str] = []
+    kept = _kept(before, {g.name for g in gauges}) if before else {}
     for gauge in gauges:
         found: dict[LabelValues, float] = {}
         for values, number in samples.get(gauge.name, ()):
@@ -75,11 +82,28 @@ def exposition(gauges: Sequence[Gauge], samples: Mapping[str, Iterable[tuple[Lab
             if shown in found:
                 raise ValueError(f"{gauge.name}: two samples with the labels {dict(zip(gauge.labels, shown))}")  # noqa: B905
             found[shown] = number
+        if not found and gauge.name in kept:
+            lines += _head(gauge) + kept[gauge.name]
         if found:
             assert _NAME.fullmatch(gauge.name), gauge.name
-            lines += [f"# HELP {gauge.name} {_escaped(gauge.help, quote=False)}", f"# TYPE {gauge.name} gauge"]
+            lines += _head(gauge)
             lines += [f"{gauge.name}{_label_set(gauge.labels, k)} {_number(v)}" for k, v in found.items()]
     return "\n".join(lines) + "\n" if lines else ""
+
+
+def _head(gauge: Gauge) -> list[str]:
+    """Return the lines before the samples."""
+    return [f"# HELP {gauge.name} {_escaped(gauge.help, quote=False)}", f"# TYPE {gauge.name} gauge"]
+
+
+def _kept(text: str, names: Collection[str]) -> dict[str, list[str]]:
+    """Return the lines of samples by name; what is none of a declared gauge is left out."""
+    found: dict[str, list[str]] = {}
+    for line in text.split("\n"):
+        hit = _SAMPLE.fullmatch(line)
+        if hit and hit["name"] in names:
+            found.setdefault(hit["name"], []).append(line)
+    return found
 
 
 def seconds(when: datetime) -> float:

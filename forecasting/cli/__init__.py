@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from forecasting import __version__
-from forecasting.cli import analysis, catalogue, ledger, models, scoring, service_levels, watch
+from forecasting.cli import analysis, answers, catalogue, ledger, models, scoring, service_levels, watch
 from forecasting.cli._output import SCHEMA_VERSION
 from forecasting.terms.errors import CatalogueError, ForecastingError
 
@@ -49,7 +49,7 @@ GROUPS: dict[str, typer.Typer] = {
     "catalogue": catalogue.app,
     "ledger": ledger.app,
     "models": models.app,
-    "warning": watch.app,
+    "warning": answers.app,
 }
 """Groups of commands by name."""
 

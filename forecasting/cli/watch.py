@@ -1,11 +1,12 @@
-"""Commands that keep watch: evaluate, tell the receivers, and take people's answers."""
+"""The command that keeps watch: evaluate, tell the receivers, show what stands; or try its policy on the past."""
 
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,85 +14,241 @@ from forecasting.cli._options import (
     AsOfOption,
     JobsOption,
     JsonOption,
-    PathsOption,
     RowsOption,
     SeedOption,
     WorkspaceOption,
     open_workspace,
 )
-from forecasting.cli._output import cell, print_json, say, show_table, stages
-from forecasting.terms.alarm import AlarmStage
+from forecasting.cli._output import more_rows, print_json, say, stages
 from forecasting.terms.errors import InputError
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Callable
 
-    from forecasting.terms.alarm import AlarmState
+    from forecasting.terms.alarm import AlarmPolicy
+    from forecasting.terms.settings import Settings
     from forecasting.workspace import Workspace
-    from forecasting.workspace.watching import Cycle
+    from forecasting.workspace.cycle import Cycle, Hook
 
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(days=7)
+_STEPS = 11
+"""Stages shown of a cycle."""
+_RUN, _SHOW, _POLICY = "How it runs", "What is shown beside the notices", "When people are told"
 
 
 def watch(
     workspace: WorkspaceOption = Path("."),
     every: Annotated[
-        str | None, typer.Option("--every", help="Go on until told to end, a cycle every so often: 30s, 5m, 1h, 1d.")
+        str | None,
+        typer.Option(
+            "--every", help="Go on until told to end, a cycle every so often: 30s, 5m, 1h, 1d.", rich_help_panel=_RUN
+        ),
     ] = None,
-    once: Annotated[bool, typer.Option("--once", help="One cycle, for a scheduler (the default).")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="One cycle, for a scheduler (the default).", rich_help_panel=_RUN)
+    ] = False,
     as_of: AsOfOption = None,
-    ingest: Annotated[bool, typer.Option("--ingest/--no-ingest", help="Read the sources first.")] = True,
+    ingest: Annotated[
+        bool, typer.Option("--ingest/--no-ingest", help="Read the sources first.", rich_help_panel=_RUN)
+    ] = True,
+    replay: Annotated[
+        bool,
+        typer.Option(
+            "--replay",
+            help="Try the policy on the closed windows of the past and tell nobody; nothing is written.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
+    raise_at: Annotated[
+        float | None,
+        typer.Option(
+            "--raise-at", help="P(miss) at which a warning is raised.", show_default="0.35", rich_help_panel=_POLICY
+        ),
+    ] = None,
+    clear_share: Annotated[
+        float | None,
+        typer.Option(
+            "--clear-share",
+            help="Share of that level below which a warning is cleared.",
+            show_default="0.6",
+            rich_help_panel=_POLICY,
+        ),
+    ] = None,
     consecutive: Annotated[
-        int, typer.Option("--consecutive", min=1, max=1000, help="Evaluations in a row at the level before a warning.")
+        int,
+        typer.Option(
+            "--consecutive",
+            min=1,
+            max=1000,
+            help="Evaluations in a row at the level before a warning.",
+            rich_help_panel=_POLICY,
+        ),
     ] = 1,
     by_cost: Annotated[
-        bool, typer.Option("--by-cost", help="Warn at the probability from which the proposed action pays.")
+        bool,
+        typer.Option(
+            "--by-cost",
+            help="Warn at the probability from which the proposed action pays.",
+            rich_help_panel=_POLICY,
+        ),
     ] = False,
+    lead_days: Annotated[
+        float | None,
+        typer.Option(
+            "--lead-days",
+            help="Days before a window's end by which a warning must come to count as in time.",
+            show_default="7",
+            rich_help_panel=_POLICY,
+        ),
+    ] = None,
+    page: Annotated[
+        bool,
+        typer.Option("--page/--no-page", help="Write reports/early-warnings.html each cycle.", rich_help_panel=_SHOW),
+    ] = True,
+    textfile: Annotated[
+        Path | None,
+        typer.Option(
+            "--textfile",
+            help="Write metrics each cycle to this .prom file, for node_exporter's textfile collector.",
+            rich_help_panel=_SHOW,
+        ),
+    ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            "--listen",
+            help="With --every: serve /metrics, /healthz and / (the page) at host:port, such as 127.0.0.1:9464. "
+            "Without password or encryption: keep it on loopback.",
+            rich_help_panel=_SHOW,
+        ),
+    ] = None,
+    dashboard: Annotated[
+        Path | None,
+        typer.Option(
+            "--dashboard",
+            help="Write the Grafana dashboard and the Prometheus alert rules into this folder, and do nothing else.",
+            rich_help_panel=_SHOW,
+        ),
+    ] = None,
+    rows: RowsOption = 60,
     seed: SeedOption = None,
-    paths: PathsOption = None,
+    paths: Annotated[
+        int | None,
+        typer.Option("--paths", min=200, max=100_000, help="Sample paths; with --replay, of each statement."),
+    ] = None,
     jobs: JobsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ingest, compute, and tell the receivers of the project what is new: once, or every so often until told to end.
 
-    Nothing is lost or told twice when it is stopped, killed or started again. SIGTERM and SIGINT end it after the
-    current step. Exit code 3 after one cycle where a receiver has not taken everything or a source did not answer.
-    With --every, a line where something happened; with --json one document a line and cycle.
-    """
-    from forecasting.adapters.clock import SignalPause, SystemClock
-    from forecasting.workspace.alarms import policy_of
-    from forecasting.workspace.watching import Watch
+    Nothing is lost or told twice when it is stopped, killed or started
+    again. SIGTERM and SIGINT end it after the current step. Exit code 3
+    after one cycle where a receiver has not taken everything, a source did
+    not answer or a page could not be written. With --every, a line where
+    something happened; with --json one document a line and cycle.
 
+    With --replay, what the same policy would have told in the past; exit
+    code 3 where the history is too short.
+    """
+    from dataclasses import replace
+
+    from forecasting.cli.policy_replay import replay_policy
+    from forecasting.terms.settings import Settings
+    from forecasting.workspace.alarms import policy_of
+
+    if dashboard is not None:
+        _refuse_beside("dashboard", every=every, once=once, replay=replay, textfile=textfile, listen=listen)
+        _write_dashboard(dashboard, as_json=as_json)
+        return
+    if replay:
+        _refuse_beside("replay", every=every, once=once, textfile=textfile, listen=listen)
     if once and every is not None:
         raise InputError(argument="once", came=f"--every {every}", allowed="one of both", try_instead="--every alone")
+    if listen is not None and every is None:
+        raise InputError(
+            argument="listen", came=listen, allowed="with --every: one cycle is over before it is asked",
+            try_instead="--every 5m, or --textfile",
+        )  # fmt: skip
     period = None if every is None else _period(every)
-    pause = SignalPause()
+
+    def settled(settings: Settings) -> Settings:
+        # What the plan says of its own warnings is by the same policy.
+        return replace(
+            settings,
+            warn_at=settings.warn_at if raise_at is None else raise_at,
+            required_lead_days=settings.required_lead_days if lead_days is None else lead_days,
+            replay_paths=paths if replay and paths is not None else settings.replay_paths,
+        )
+
+    def policy(settings: Settings) -> AlarmPolicy:
+        return policy_of(settings, consecutive=consecutive, by_cost=by_cost, clear_share=clear_share)
+
+    policy(settled(Settings()))  # what cannot be meant is refused before anything is done
     opened: list[None] = []
 
     def opener() -> Workspace:
         opened.append(None)
-        return open_workspace(workspace, seed=seed, paths=paths, jobs=jobs, notices=len(opened) == 1)
+        space = open_workspace(workspace, seed=seed, paths=paths, jobs=jobs, notices=len(opened) == 1)
+        space.settings = settled(space.settings)
+        return space
 
-    last: list[tuple[int, ...]] = []
+    if replay:
+        space = opener()
+        replay_policy(space, as_of, policy(space.settings), rows=rows, as_json=as_json)
+        return
+    with ExitStack() as stack:
+        hooks = _hooks(stack, page=page, textfile=textfile, listen=listen)
+        _keep_watch(
+            opener,
+            lambda space: policy(space.settings),
+            period=period,
+            every=every,
+            as_of=as_of,
+            ingest=ingest,
+            hooks=hooks,
+            rows=rows,
+            as_json=as_json,
+        )
+
+
+def _keep_watch(
+    opener: Callable[[], Workspace],
+    policy: Callable[[Workspace], AlarmPolicy],
+    *,
+    period: timedelta | None,
+    every: str | None,
+    as_of: str | None,
+    ingest: bool,
+    hooks: list[Hook],
+    rows: int,
+    as_json: bool,
+) -> None:
+    """Do one cycle, or one every so often."""
+    from forecasting.adapters.clock import SignalPause, SystemClock
+    from forecasting.workspace.watching import Watch
+
+    pause = SignalPause()
+    last: list[tuple[tuple[int, bool], ...]] = []
 
     def tell(cycle: Cycle) -> None:
-        waiting = tuple(r.waiting for r in cycle.receivers)
-        same = not (cycle.computed or cycle.notices or cycle.taken or cycle.problems) and last == [waiting]
-        last[:] = [waiting]
+        receivers = tuple((r.waiting, bool(r.problem)) for r in cycle.receivers)
+        same = not (cycle.computed or cycle.notices or cycle.taken or cycle.problems) and last == [receivers]
+        last[:] = [receivers]
         if as_json or not same:
-            _tell(cycle, as_json=as_json)
+            _tell(cycle, rows=rows, as_json=as_json)
 
     def fail(error: Exception) -> None:
         print(f"error: {error}; tried again in {every}", file=sys.stderr, flush=True)  # noqa: T201
 
-    with pause.until_signal(), stages(11) as advance:
+    with pause.until_signal(), stages(_STEPS) as advance:
         watching = Watch(
             opener,
-            policy=lambda space: policy_of(space.settings, consecutive=consecutive, by_cost=by_cost),
+            policy=policy,
             pause=pause,
             clock=SystemClock(),
             as_of=as_of,
             ingest=ingest,
+            hooks=hooks,
             progress=advance if period is None else lambda stage: None,
         )
         if period is not None:
@@ -106,6 +263,45 @@ def watch(
         raise typer.Exit(3)
 
 
+def _refuse_beside(alone: str, **others: Any) -> None:
+    """Refuse options that mean nothing beside another one."""
+    for name, value in others.items():
+        if value not in (None, False):
+            raise InputError(
+                argument=alone, came=f"--{name}", allowed=f"--{alone} without --{name}", try_instead=f"--{alone} alone"
+            )
+
+
+def _hooks(stack: ExitStack, *, page: bool, textfile: Path | None, listen: str | None) -> list[Hook]:
+    """Return what tells of each cycle; the server is stopped with the stack."""
+    from forecasting.workspace.publishing import PageFile, Pages, Served, TextFile
+
+    pages = Pages()
+    found: list[Hook] = [PageFile(pages)] if page else []
+    if textfile is not None:
+        found.append(TextFile(textfile))
+    if listen is not None:
+        from forecasting.adapters.exposition import serve
+
+        server = stack.enter_context(serve(listen))
+        open_to = "" if server.local else "; whoever can reach it can read it: there is no password and no encryption"
+        print(f"note: listening at {server.url}{open_to}", file=sys.stderr, flush=True)  # noqa: T201
+        found.append(Served(server, pages))  # last: it tells of the trouble of the others
+    return found
+
+
+def _write_dashboard(folder: Path, *, as_json: bool) -> None:
+    """Write what ships for Grafana and Prometheus."""
+    from forecasting.adapters.exposition import write_dashboard
+
+    made = [str(path) for path in write_dashboard(folder)]
+    if as_json:
+        print_json("watch", {"files": made})
+    else:
+        for path in made:
+            say(path)
+
+
 def _period(text: str) -> timedelta:
     """Return the time from cycle to cycle."""
     from forecasting.adapters._fields import parse_duration
@@ -117,7 +313,7 @@ def _period(text: str) -> timedelta:
     return found
 
 
-def _tell(cycle: Cycle, *, as_json: bool) -> None:
+def _tell(cycle: Cycle, *, rows: int, as_json: bool) -> None:
     """Say what a cycle came to; problems also on standard error."""
     if as_json:
         print_json("watch", document(cycle))
@@ -127,11 +323,12 @@ def _tell(cycle: Cycle, *, as_json: bool) -> None:
             f"{cycle.as_of.isoformat().replace('+00:00', 'Z')}: {_count(len(cycle.warnings), 'warning')} standing, "
             f"{_count(len(cycle.notices), 'notice')} new, {cycle.taken} delivered{known}"
         )
-        for notice in cycle.notices:
+        for notice in cycle.notices[:rows]:
             w = notice.warning
             say(f"  {notice.kind.value}: {w.severity.value} {w.id} {w.service} {w.objective} {w.period.label}")
+        more_rows(len(cycle.notices), rows)
         for r in cycle.receivers:
-            if r.waiting:
+            if r.waiting or r.problem:
                 say(f"  {r.name}: {_count(r.waiting, 'notice')} waiting; {r.problem}")
     for report in cycle.sources:
         if report.failure:
@@ -166,127 +363,3 @@ def document(cycle: Cycle) -> dict[str, object]:
         "problems": list(cycle.problems),
         "complete": cycle.complete,
     }  # fmt: skip
-
-
-app = typer.Typer(help="Early warnings that stand, and what people say of them.")
-
-IdArgument = Annotated[str, typer.Argument(help="Id of a warning, or its first digits (forecasting warning list).")]
-ByOption = Annotated[str, typer.Option("--by", help="Who says so.")]
-NoteOption = Annotated[str, typer.Option("--note", help="Why, or what is done.")]
-
-
-@app.command("list")
-def list_(
-    workspace: WorkspaceOption = Path("."),
-    everything: Annotated[bool, typer.Option("--all", help="Also those that are over, and what came of them.")] = False,
-    rows: RowsOption = 60,
-    as_json: JsonOption = False,
-) -> None:
-    """List the warnings that stand, the earliest window first; with --all every one and its outcome."""
-    import pandas as pd
-
-    from forecasting.adapters._plain import plain
-    from forecasting.early_warning.alarms import standing
-    from forecasting.workspace.alarms import alarm_outcomes, alarm_states
-
-    space = open_workspace(workspace, notices=False)
-    states = alarm_states(space.ledger)
-    told = [s for s in states.values() if s.stage is not AlarmStage.WATCHED]
-    shown = sorted(told, key=lambda s: (s.period.end, s.id)) if everything else list(standing(states))
-    outcomes = {o.id: o for o in alarm_outcomes(space.ledger)} if everything else {}
-    if as_json:
-        print_json(
-            "warning list",
-            [{**_mapping(plain(s)), "outcome": plain(outcomes.get(s.id))} for s in shown],
-        )
-        return
-    if not shown:
-        say("no warning stands" if not everything else "nobody was ever warned of anything")
-        return
-    frame = pd.DataFrame(
-        [(s.id, s.service, s.objective, s.period.label, cell(s.probability, "%"),
-          "" if s.warning is None else s.warning.severity.value, _stage(s),
-          outcomes[s.id].verdict if s.id in outcomes else None) for s in shown],
-        columns=["id", "service", "objective", "window", "P(miss)", "severity", "state", "outcome"],
-    )  # fmt: skip
-    columns = dict.fromkeys(frame.columns, "key") | {"service": "name", "objective": "name", "state": "text"}
-    if not everything:
-        columns.pop("outcome")
-    show_table("Early warnings" + ("" if everything else " that stand"), frame, columns, rows=rows)
-
-
-def _stage(state: AlarmState) -> str:
-    """Return a stage with who put it there."""
-    until = "" if state.until is None else f" until {state.until:%Y-%m-%d %H:%MZ}"
-    return f"{state.stage.value}{until}" + (f" by {state.by}" if state.by else "")
-
-
-@app.command()
-def ack(
-    which: IdArgument, by: ByOption, workspace: WorkspaceOption = Path("."), note: NoteOption = "",
-    as_json: JsonOption = False,
-) -> None:  # fmt: skip
-    """Say that you have seen a warning."""
-    _answer(workspace, which, AlarmStage.ACKNOWLEDGED, by=by, note=note, as_json=as_json)
-
-
-@app.command()
-def act(
-    which: IdArgument, by: ByOption, workspace: WorkspaceOption = Path("."), note: NoteOption = "",
-    as_json: JsonOption = False,
-) -> None:  # fmt: skip
-    """Say that something is done about it; its window then counts as treated when warnings are scored."""
-    _answer(workspace, which, AlarmStage.ACTING, by=by, note=note, as_json=as_json)
-
-
-@app.command()
-def snooze(
-    which: IdArgument,
-    by: ByOption,
-    until: Annotated[str, typer.Option("--until", help="ISO date or instant, of the data: silent up to this cut-off.")],
-    workspace: WorkspaceOption = Path("."),
-    note: NoteOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Hear nothing of a warning until then, unless it worsens or the objective is missed."""
-    from forecasting.workspace.workspace import utc_instant
-
-    space = open_workspace(workspace, notices=False)
-    instant = utc_instant(until, space.project.zone)
-    _answer(workspace, which, AlarmStage.SNOOZED, by=by, note=note, until=instant, as_json=as_json)
-
-
-@app.command("false")
-def false_(
-    which: IdArgument, by: ByOption, workspace: WorkspaceOption = Path("."), note: NoteOption = "",
-    as_json: JsonOption = False,
-) -> None:  # fmt: skip
-    """Say that a warning is none: it is over, and comes back only after the probability has been low again."""
-    _answer(workspace, which, AlarmStage.FALSE, by=by, note=note, as_json=as_json)
-
-
-def _answer(
-    workspace: Path,
-    which: str,
-    stage: AlarmStage,
-    *,
-    by: str,
-    note: str,
-    as_json: bool,
-    until: datetime | None = None,
-) -> None:
-    """Record an answer and say so."""
-    from forecasting.adapters._plain import plain
-    from forecasting.workspace.alarms import answer_alarm
-
-    space = open_workspace(workspace, notices=False)
-    state = answer_alarm(space, which, stage, by=by, until=until, note=note)
-    if as_json:
-        print_json("warning", plain(state))
-    else:
-        say(f"{state.id} {state.service} {state.objective} {state.period.label}: {_stage(state)}")
-
-
-def _mapping(found: object) -> dict[str, object]:
-    assert isinstance(found, dict), "a dataclass becomes a mapping"
-    return found

@@ -101,7 +101,7 @@ def _when(f: Facts) -> str:
     if f.breached:
         return f"The window ends on {f.last_day.isoformat()}."
     days = (f.risk.period.end - f.as_of).total_seconds() / 86400
-    left = f"The window ends on {f.last_day.isoformat()}, {days:.0f} days from now"
+    left = f"The window ends on {f.last_day.isoformat()}, {days:.0f} {'day' if round(days) == 1 else 'days'} from now"
     if math.isfinite(f.margin_events):
         count = abs(f.margin_events)
         side = "more bad events are allowed" if f.margin_events >= 0 else "bad events too many have happened"

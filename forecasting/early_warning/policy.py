@@ -9,7 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from statistics import quantiles
 from zoneinfo import ZoneInfo
 
-from forecasting.early_warning.alarms import advance, raise_level, step
+from forecasting.early_warning.alarms import advance, step
+from forecasting.early_warning.levels import acts, answers, level_of
 from forecasting.early_warning.message import Facts, confidence_text, note_text
 from forecasting.terms.alarm import AlarmPolicy, AlarmStage, AlarmState, Evaluation
 from forecasting.terms.breach import BreachRisk, Cause, RiskScore
@@ -226,7 +227,7 @@ def evaluate(
                 unowed = silent or (objective.agreement is None and risk.period.start > as_of)
                 if unowed and key not in wanted:
                     continue
-                level = _level_of(risk, proposals, policy) if policy.by_cost else None
+                level = level_of(risk, proposals, policy) if policy.by_cost else None
                 lost = risk.decided and risk.probability >= 0.5
                 reached = risk.probability >= (policy.raise_at if level is None else level)
                 if not (lost or (reached and not risk.decided) or key in wanted):
@@ -251,25 +252,6 @@ def evaluate(
                     )
                 )
     return tuple(found)
-
-
-def _level_of(risk: BreachRisk, proposals: Sequence[Proposal], policy: AlarmPolicy) -> float | None:
-    """Return the level of a window from the action that is recommended for it; None where no costs are known.
-
-    An action is priced, and saves, over the plan's horizon: what all breaches of the horizon cost for each point of
-    this window's P(miss) stands for the cost of a breach.
-    """
-    if risk.decided or risk.probability <= 0:
-        return None
-    for p in proposals:
-        o = p.recommendation
-        if _answers(p, risk) and _acts(p) and o.benefit_mean > 0 and 0 <= o.probability_after < o.probability_before:
-            effect = 1 - o.probability_after / o.probability_before
-            breach = o.benefit_mean / (effect * risk.probability)
-            return raise_level(
-                max(o.cost_over_horizon, 0.0), breach, effect, lowest=policy.lowest, highest=policy.highest
-            )
-    return None
 
 
 def closings(
@@ -367,13 +349,13 @@ def _warning(
 ) -> EarlyWarning:
     """Make the warning of one window."""
     risk, agreement, objective = c.risk, c.objective.agreement, c.objective.objective
-    matching = [p for p in proposals if _answers(p, risk)]
+    matching = [p for p in proposals if answers(p, risk)]
     zone = ZoneInfo(objective.window.zone)
     last_day = (risk.period.end - timedelta(microseconds=1)).astimezone(zone).date()
     actions = () if risk.decided else _actions(matching, risk.period, last_day)
     decide_by, lead = _first_step(matching, last_day) if actions else (None, None)
     # Where nothing helps in time, the recommended action tells how much earlier it had to begin.
-    needed = lead if actions else next((float(p.recommendation.lead_time_days) for p in matching if _acts(p)), None)
+    needed = lead if actions else next((float(p.recommendation.lead_time_days) for p in matching if acts(p)), None)
     days_left = (risk.period.end - as_of).total_seconds() / 86400
     named = _customers(c, outlooks, customers)
     breached = risk.decided
@@ -441,17 +423,6 @@ def _warning(
         state="breached" if breached else "new" if c.previous is None else "standing",
         dedup_key=c.id,
     )
-
-
-def _answers(proposal: Proposal, risk: BreachRisk) -> bool:
-    """Tell whether a proposal is about the service and objective of a risk."""
-    same = proposal.agreement is None or risk.agreement is None or proposal.agreement == risk.agreement
-    return proposal.service == risk.service and proposal.objective in (None, risk.objective) and same
-
-
-def _acts(proposal: Proposal) -> bool:
-    """Tell whether a proposal recommends to do something."""
-    return proposal.recommendation.kind != "accept_risk"
 
 
 def _in_time(option: Option, last_day: date) -> bool:

@@ -12,7 +12,7 @@ from forecasting.reports.base import Cell
 from forecasting.reports.early_warning_rows import History, Rows, Table, cost, days_left
 from forecasting.reports.facts import risk_lines
 from forecasting.reports.formatting import clean, excuse_sentence, instant, money, name, number, percent, plural
-from forecasting.reports.render import _allow, _unbroken_dates
+from forecasting.reports.render import policy_source, unbroken_dates
 from forecasting.terms.plan import Plan
 from forecasting.terms.warning import Severity
 
@@ -91,8 +91,8 @@ def render_early_warning_page(
         style=Markup(style),  # noqa: S704  (our own files)
         script=Markup(script),  # noqa: S704
         drawing=_drawing,
-        dates=_unbroken_dates,
-        policy=f"default-src 'none'; style-src {_allow(style)}; script-src {_allow(script)}; "
+        dates=unbroken_dates,
+        policy=f"default-src 'none'; style-src {policy_source(style)}; script-src {policy_source(script)}; "
         "img-src 'none'; base-uri 'none'; form-action 'none'",
     )
 

@@ -428,8 +428,9 @@ def _signed(share_points: float) -> str:
 
 
 def _course_words(earlier: Sequence[tuple[datetime | None, float]], w: EarlyWarning) -> str:
-    """Say the last probabilities with their dates."""
+    """Say the last probabilities with their dates, of each day the last one."""
     if not earlier:
         return ""
-    told = [f"{percent(p)}" + (f" on {at.astimezone(UTC).date()}" if at else " before") for at, p in earlier[-8:]]
+    days = {f"on {at.astimezone(UTC).date()}" if at else "before": p for at, p in earlier}
+    told = [f"{percent(p)} {day}" for day, p in list(days.items())[-8:]]
     return f"P(miss) was {', '.join(told)}; now {percent(w.probability)}."

@@ -133,20 +133,34 @@ def html(document: Document) -> str:
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
         drawing=Markup,
-        dates=_unbroken_dates,
-        policy=f"default-src 'none'; style-src {_allow(style)}; script-src {_allow(script)}; "
+        dates=unbroken_dates,
+        policy=f"default-src 'none'; style-src {policy_source(style)}; script-src {policy_source(script)}; "
         "img-src 'none'; base-uri 'none'; form-action 'none'",
         kind=lambda block: type(block).__name__,
     )
 
 
-def _unbroken_dates(text: str) -> Markup:
-    """Escape a text and keep each ISO date on one line."""
+def unbroken_dates(text: str) -> Markup:
+    """Escape a text and keep each ISO date on one line, for a template that escapes by itself.
+
+    Examples
+    --------
+    >>> print(unbroken_dates("by 2027-03-01 <b>"))
+    by <span class="nb">2027-03-01</span> &lt;b&gt;
+    """
     from markupsafe import Markup, escape
 
     return Markup(_DATE.sub(r'<span class="nb">\g<0></span>', str(escape(text))))  # noqa: S704
 
 
-def _allow(content: str) -> str:
-    """Return the policy source that allows exactly this content."""
+def policy_source(content: str) -> str:
+    """Return the source of a Content-Security-Policy that allows exactly this style or script.
+
+    Source: W3C, Content Security Policy Level 3, "hash-source".
+
+    Examples
+    --------
+    >>> policy_source("")
+    "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+    """
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"

@@ -183,14 +183,23 @@ def _joint_slices(
     required = indicator.required if indicator.required is not None else len(parts)
     found: dict[int, Attainment] = {}
     for stretch in zip(*cut, strict=True):
-        joint = replace(stretch[0], slices=_join(objective, [s.slices for s in stretch], required))
+        joint = replace(stretch[0], slices=join_slices(objective, [s.slices for s in stretch], required))
         found.update(judge_stretch(joint, periods, judge, marks))
     worst = [_worst(parts, cut, k) for k in range(len(periods))]
     return tuple(replace(found[k], worst_component=worst[k]) for k in range(len(periods)))
 
 
-def _join(objective: Objective, parts: Sequence[TimeSlices], required: int) -> TimeSlices:
-    """Join the time slices of components."""
+def join_slices(objective: Objective, parts: Sequence[TimeSlices], required: int) -> TimeSlices:
+    """Join the time slices of components: good where at least `required` are, unknown where that is left open.
+
+    Parameters
+    ----------
+    objective : Objective
+        The composite: its `no_data` says what an unknown slice counts as.
+    parts : sequence of TimeSlices
+        Of the components, over the same slices.
+    required : int
+    """
     first = parts[0]
 
     def count(flags: Sequence[NDArray[np.bool_]]) -> NDArray[np.int64]:

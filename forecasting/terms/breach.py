@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+CROSS_CHECK_LIMIT = 0.15
+"""Difference between P(miss) by simulation and by formula from which on readers are told of it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cause:
     """A contribution to a risk."""
@@ -43,7 +47,8 @@ class BreachRisk:
     decided: bool
     """True where the outcome is settled already."""
     attainment_paths: NDArray[np.float64]
-    """Shape (n_paths,): the window's attainment on each path, 0 to 1; row i of every risk is the same world."""
+    """Shape (n_paths,): the window's attainment on each path, 0 to 1; row i of every risk is the same world. 1 where
+    the window would not be judged (too few events)."""
     attainment_p10: float
     attainment_p50: float
     attainment_p90: float
@@ -72,6 +77,9 @@ class BreachRisk:
     """Shape (n_paths,): credit + business loss on each path, in `currency`; None = no agreement puts a price on it."""
     candidates: tuple[tuple[str, float], ...] = ()
     """P(miss) by each of the models that `probability` was averaged from, by name; empty where there is one model."""
+    tier_probabilities: tuple[tuple[Decimal, float], ...] = ()
+    """By credit tier, from the highest bound down: its `below`, and the probability that this tier is the one that
+    counts; empty where no tiers were agreed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -120,6 +120,7 @@ class StoreError(ForecastingError):
 class NotifierError(ForecastingError):
     """A receiver of warnings could not be reached or refused them; they are kept and sent later (exit code 3)."""
 
+    exit_code = 3
     retry_after_s: float = 0.0
     """Seconds for which the receiver asked to be left alone; 0 = it said nothing."""
 

@@ -13,14 +13,14 @@ class Settings:
     Examples
     --------
     >>> Settings(paths=500).windows_ahead
-    3
+    4
     """
 
     seed: int = 20130901
     paths: int = 2000
     """Sample paths, and so worlds in every simulation; 200 to 100,000."""
-    windows_ahead: int = 3
-    """Windows after the running one for which breach risk is computed."""
+    windows_ahead: int = 4
+    """Windows after the running one for which breach risk is computed, as far as 15 months ahead."""
     forecast_step: timedelta = timedelta(days=1)
     """Step of the demand forecast used for planning."""
     horizon_days: int = 120

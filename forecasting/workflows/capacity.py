@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PROFILE_WEEKS = 8
+_FEW_SLICES = 24
+"""Slices of a day up to which every load is modelled by itself."""
+_PER_OCTAVE = 32
+"""Loads between one and its double at which the share of bad is modelled; straight lines between them."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,12 +53,21 @@ class LoadEffect:
     def day_share(self, load: NDArray[np.float64], weekday: int, units: Decimal) -> NDArray[np.float64]:
         """Return the modelled share of bad of days with these loads, 0 to 1, at `units` of capacity."""
         capacity = float(units * self.resource.per_unit)
-        top = max(float(load.max(initial=0.0)), 1.0)
-        grid = np.linspace(0.0, top, 64)
-        slices = grid[:, None] * self.profile[weekday][None, :]
         weight = self.profile[weekday]
-        share = (self.curve.bad_share(slices, capacity) * weight).sum(axis=1) / weight.sum()
-        return np.asarray(np.interp(load, grid, share), dtype=np.float64)
+        if len(weight) <= _FEW_SLICES:
+            return self._share(load, weight, capacity)
+        # Points that do not depend on the loads asked about, so that a larger load never has a smaller share.
+        some = load[load > 0]
+        low, high = (float(some.min()), float(some.max())) if len(some) else (1.0, 1.0)
+        steps = np.arange(np.floor(_PER_OCTAVE * np.log2(low)), np.ceil(_PER_OCTAVE * np.log2(high)) + 1)
+        grid = np.concatenate(([0.0], np.exp2(steps / _PER_OCTAVE)))
+        return np.asarray(np.interp(load, grid, self._share(grid, weight, capacity)), dtype=np.float64)
+
+    def _share(self, load: NDArray[np.float64], weight: NDArray[np.float64], capacity: float) -> NDArray[np.float64]:
+        """Return the share of bad of days, each slice of a day by its own load."""
+        slices = load[:, None] * weight[None, :]
+        found = (self.curve.bad_share(slices, capacity) * weight).sum(axis=1) / weight.sum()
+        return np.asarray(found, dtype=np.float64)
 
 
 def load_effects(prepared: Prepared) -> tuple[tuple[LoadEffect, ...], tuple[tuple[str, Excuse], ...]]:

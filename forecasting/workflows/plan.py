@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecasting.early_warning.policy import build_warnings
 from forecasting.history.calendar import zone_of
@@ -16,6 +17,7 @@ from forecasting.ports import Executor
 from forecasting.proposals.base import Problem, money
 from forecasting.proposals.build import build_proposal, ranked
 from forecasting.proposals.kinds import KINDS
+from forecasting.service_levels.breach.bar import missed_on_paths
 from forecasting.terms.breach import AlarmScore, BreachRisk, RiskScore
 from forecasting.terms.capacity import Requirement
 from forecasting.terms.catalogue import Resource
@@ -23,22 +25,20 @@ from forecasting.terms.diagnosis import Diagnosis
 from forecasting.terms.errors import Excuse
 from forecasting.terms.plan import ObjectiveOutlook, Plan, PortfolioOutlook, ServiceOutlook
 from forecasting.terms.proposal import Proposal
-from forecasting.terms.service_level import AttainmentStatus
+from forecasting.terms.service_level import AttainmentStatus, Objective
 from forecasting.workflows.capacity import LoadEffect, assess_resource, load_effects, requirements
+from forecasting.workflows.composite_risk import Simulation, promise_risks, resources_of
 from forecasting.workflows.demand import Demand, forecast_demand
 from forecasting.workflows.diagnosis import diagnoses
 from forecasting.workflows.outlook import (
     Extra,
     Fleet,
     Part,
-    basis_of,
     build_fleet,
     known_history,
     part_of,
     past_windows,
     prepared_fleet,
-    risks_of,
-    simulate_part,
     windows_known,
 )
 from forecasting.workflows.prepare import Prepared, Promise
@@ -80,31 +80,26 @@ def outlooks(
         effects=effects,
         effect_excuses=excuses,
         fleet=fleet,
-        promises=tuple((p, _outlook(p, prepared, fleet, demand, effects, drivers)) for p in prepared.promises),
+        promises=_judged(prepared, Simulation(fleet, demand=demand, effects=effects), drivers),
     )
 
 
+def _judged(
+    prepared: Prepared, simulation: Simulation, drivers: Mapping[Part, Diagnosis]
+) -> tuple[tuple[Promise, ObjectiveOutlook], ...]:
+    """Judge every promise; those on one part one after the other, so that it is simulated once."""
+    order = sorted(range(len(prepared.promises)), key=lambda k: part_of(prepared.promises[k].objective))
+    found = {k: _outlook(prepared.promises[k], prepared, simulation, drivers) for k in order}
+    return tuple((promise, found[k]) for k, promise in enumerate(prepared.promises))
+
+
 def _outlook(
-    promise: Promise,
-    prepared: Prepared,
-    fleet: Fleet,
-    demand: Demand,
-    effects: tuple[LoadEffect, ...],
-    drivers: Mapping[Part, Diagnosis],
+    promise: Promise, prepared: Prepared, simulation: Simulation, drivers: Mapping[Part, Diagnosis]
 ) -> ObjectiveOutlook:
     part = part_of(promise.objective)
     past = past_windows(promise, as_of=prepared.as_of)
-    excuse = promise.events if isinstance(promise.events, Excuse) else fleet.excuses.get(part)
-    risks: tuple[BreachRisk, ...] = ()
-    if excuse is None:
-        paths = simulate_part(fleet, part, demand=demand, effects=effects)
-        risks = risks_of(
-            promise,
-            fleet,
-            paths,
-            windows_known=windows_known(promise, as_of=prepared.as_of),
-            basis=basis_of(fleet, part, paths, demand),
-        )
+    made = promise_risks(promise, simulation, windows_known=windows_known(promise, as_of=prepared.as_of))
+    risks, excuse = ((), made) if isinstance(made, Excuse) else (made, None)
     found = drivers.get(part) if promise.agreement is not None else None
     return ObjectiveOutlook(
         agreement=promise.agreement,
@@ -136,9 +131,7 @@ def problems(run: Outlooks, needs: Sequence[Requirement]) -> list[Problem]:
                 objective=promise.objective,
                 agreement=promise.agreement,
                 risks=outlook.risks,
-                resources=tuple(
-                    e.resource for e in run.effects if e.acts_on(promise.objective.service, promise.objective.indicator)
-                ),
+                resources=tuple(e.resource for e in resources_of(promise, run.effects)),
                 requirement=None,
                 as_of=prepared.as_of,
                 horizon_end=max(r.period.end for r in outlook.risks),
@@ -202,15 +195,13 @@ def _resimulator(
     known = windows_known(promise, as_of=run.prepared.as_of)
 
     def resimulate(resource: Resource, units: Decimal, in_use_from: date) -> tuple[BreachRisk, ...] | Excuse:
-        part = part_of(promise.objective)
-        paths = simulate_part(
+        simulation = Simulation(
             run.fleet,
-            part,
             demand=run.demand,
             effects=run.effects,
             extra=Extra(resource=resource, units=units, in_use_from=in_use_from),
         )
-        return risks_of(promise, run.fleet, paths, windows_known=known, basis="re-simulated on the same paths")
+        return promise_risks(promise, simulation, windows_known=known, basis="re-simulated on the same paths")
 
     return resimulate
 
@@ -232,25 +223,26 @@ def _no_resimulation(resource: Resource, units: Decimal, in_use_from: date) -> E
 
 def portfolio(run: Outlooks) -> tuple[PortfolioOutlook, ...]:
     """Return the joint outlook of all agreements per window label, from the joint paths."""
-    by_label: dict[str, list[tuple[BreachRisk, str]]] = {}
+    by_label: dict[str, list[tuple[BreachRisk, Promise]]] = {}
     for promise, outlook in run.promises:
         if promise.agreement is None:
             continue
         for risk in outlook.risks:
-            by_label.setdefault(risk.period.label, []).append((risk, promise.agreement.id))
+            by_label.setdefault(risk.period.label, []).append((risk, promise))
     joint = []
     for _, members in sorted(by_label.items(), key=lambda item: (item[1][0][0].period.start, item[0])):
-        missed = np.sum([_missed(r) for r, _ in members], axis=0)
-        costs = np.sum([r.cost_paths for r, _ in members if r.cost_paths is not None], axis=0)
+        risks = [r for r, _ in members]
+        missed = np.sum([_missed(r, p.objective) for r, p in members], axis=0)
+        costs = np.sum([r.cost_paths for r in risks if r.cost_paths is not None], axis=0)
         joint.append(
             PortfolioOutlook(
-                period=members[0][0].period,
-                agreements=len({a for _, a in members}),
-                probability_all_met=_all_met([r for r, _ in members], missed),
+                period=risks[0].period,
+                agreements=len({r.agreement for r in risks}),
+                probability_all_met=_all_met(risks, missed),
                 expected_misses=float(missed.mean()),
                 misses_p90=float(np.quantile(missed, 0.9)),
-                expected_credit=sum(r.expected_credit for r, _ in members),
-                expected_loss=sum(r.expected_loss for r, _ in members),
+                expected_credit=sum(r.expected_credit for r in risks),
+                expected_loss=sum(r.expected_loss for r in risks),
                 loss_p95=float(np.quantile(costs, 0.95)),
                 currency=run.prepared.currency,
             )
@@ -258,18 +250,18 @@ def portfolio(run: Outlooks) -> tuple[PortfolioOutlook, ...]:
     return tuple(joint)
 
 
-def _all_met(risks: Sequence[BreachRisk], missed: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:
+def _all_met(risks: Sequence[BreachRisk], missed: NDArray[np.int64]) -> float:
     """Return P(all met) by the rule of `BreachRisk.probability`: exactly 0 or 1 only where arithmetic has decided."""
     if all(r.decided for r in risks) or any(r.decided and r.probability >= 1 for r in risks):
         return float(all(r.probability <= 0 for r in risks))
     return (1 + int((missed == 0).sum())) / (len(missed) + 2)
 
 
-def _missed(risk: BreachRisk) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _missed(risk: BreachRisk, objective: Objective) -> NDArray[np.bool_]:
     """Return on which paths a window is missed; of one that is decided, on all or none."""
     if risk.decided:
         return np.full(len(risk.attainment_paths), risk.probability >= 1, dtype=np.bool_)
-    return np.asarray(risk.attainment_paths < float(risk.target) - 1e-12, dtype=np.bool_)
+    return missed_on_paths(objective, risk.attainment_paths)
 
 
 Depth = Literal["attainment", "demand", "risk", "proposals", "full"]
@@ -385,7 +377,7 @@ def _past_only(prepared: Prepared, demand: Demand) -> Outlooks:
                     objective=p.objective,
                     attainments=past_windows(p, as_of=prepared.as_of),
                     risks=(),
-                    excuse=p.events if isinstance(p.events, Excuse) else None,
+                    excuse=p.excuse,
                 ),
             )
             for p in prepared.promises

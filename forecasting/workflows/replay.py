@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from forecasting.early_warning.score import replay_policy
 from forecasting.history.intervals import micros
-from forecasting.service_levels.attainment import attainments
 from forecasting.service_levels.breach.baselines import Asked, Past, state_baselines
 from forecasting.service_levels.breach.evaluate import evaluate
 from forecasting.service_levels.windows import closed_periods
@@ -21,8 +20,11 @@ from forecasting.terms.errors import Excuse, InputError
 from forecasting.terms.service_level import Attainment, AttainmentStatus, CalendarWindow, Period, Window
 from forecasting.terms.settings import Settings
 from forecasting.terms.track_record import Statement, horizon_name
-from forecasting.workflows.outlook import build_fleet, part_of, risks_of, simulate_part, without_validity
+from forecasting.workflows.composite_risk import Simulation, missing_part, promise_risks
+from forecasting.workflows.fleet import build_fleet, part_of
+from forecasting.workflows.outlook import attainments_of, without_validity
 from forecasting.workflows.prepare import Prepared, Promise
+from forecasting.workflows.replayed_events import replayed_events
 
 WARM_DAYS = 90
 """Days of history before the first replayed statement."""
@@ -131,7 +133,7 @@ def replay(
     tuple of Statement
         By decision time; of windows that ended met or missed, decided or not when they were stated.
     """
-    whole = [without_validity(p) for p in promises if not isinstance(p.events, Excuse)]
+    whole = [without_validity(p) for p in promises if p.excuse is None]
     asked = _questions([p for p in whole if _judged(p, whole)], services, as_of=as_of, protocol=protocol)
     if not asked:
         return ()
@@ -205,7 +207,7 @@ def _questions(
         windows.setdefault(promise.objective.window, []).append(promise)
     found = []
     for window, members in windows.items():
-        first = min(p.events.series.start for p in members if not isinstance(p.events, Excuse))
+        first = min(replayed_events(p)[1].series.start for p in members)
         periods = closed_periods(window, since=first - timedelta(hours=26), as_of=as_of)
         if not periods:
             continue
@@ -225,12 +227,9 @@ def _ask(
     protocol: Protocol,
 ) -> _Asked:
     """Ask about one promise: every closed window with a verdict, at every horizon at which there were data."""
-    events, counted = promise.events, promise.simulated
-    assert not isinstance(events, Excuse), "only promises with data are replayed"
-    # A workload limit changes what counts, not what happens: verdicts and consumption are of the events themselves.
-    counted = events if isinstance(counted, Excuse) or promise.objective.workload_metric is not None else counted
+    objective, events, counted = replayed_events(promise)
     grace = promise.agreement.grace if promise.agreement else timedelta(0)
-    verdicts = attainments(promise.objective, events, periods, as_of=as_of)
+    verdicts = attainments_of(promise, periods, as_of=as_of)
     rows: list[tuple[datetime, int, float, bool]] = []
     wanted = services is None or promise.objective.service in services
     for number, verdict in enumerate(verdicts):
@@ -248,7 +247,7 @@ def _ask(
     return _Asked(
         promise=promise,
         windows=verdicts,
-        past=Past.of(promise.objective, events, counted, verdicts, grace=grace, as_of=as_of),
+        past=Past.of(objective, events, counted, verdicts, grace=grace, as_of=as_of),
         asked=Asked(
             at=np.array([micros(at) for at, *_ in rows], dtype=np.int64),
             window=np.array([number for _, number, *_ in rows], dtype=np.int64),
@@ -287,20 +286,28 @@ def _risks(
         for k, places in questions.items()
     }
     until = max(p.end for some in periods.values() for p in some)
-    fleet = build_fleet(whole, catalogue, as_of=at, until=until, settings=settings, paths=settings.replay_paths)
-    by_part: dict[tuple[str, str, str], list[int]] = {}
-    for k in questions:
-        by_part.setdefault(part_of(asked[k].promise.objective), []).append(k)
-    for part, promises in by_part.items():
-        if part not in fleet.members:
+    # As in a run of that day, every promise is there with the windows of its kind, whoever is asked about.
+    of_kind: dict[Window, set[Period]] = {}
+    for k, windows in periods.items():
+        of_kind.setdefault(asked[k].promise.objective.window, set()).update(windows)
+    fleet = build_fleet(
+        [p.asked(tuple(sorted(of_kind.get(p.objective.window, ())))) for p in whole],
+        catalogue,
+        as_of=at,
+        until=until,
+        settings=settings,
+        paths=settings.replay_paths,
+    )
+    simulation = Simulation(fleet, demand=None)
+    for k in sorted(periods, key=lambda k: part_of(asked[k].promise.objective)):
+        promise = asked[k].promise.asked(tuple(sorted(periods[k])))
+        if missing_part(promise, fleet) is not None:
             continue
-        paths = simulate_part(fleet, part, demand=None)
-        for k in promises:
-            coming = tuple(sorted(periods[k]))
-            known = int((asked[k].past.known_at <= micros(at)).sum())
-            risks = risks_of(replace(asked[k].promise, coming=coming), fleet, paths, windows_known=known, basis="")
-            for period, risk in zip(coming, risks, strict=True):
-                yield k, periods[k][period], risk
+        known = int((asked[k].past.known_at <= micros(at)).sum())
+        risks = promise_risks(promise, simulation, windows_known=known, basis="")
+        assert not isinstance(risks, Excuse), "its parts are there"
+        for period, risk in zip(promise.coming, risks, strict=True):
+            yield k, periods[k][period], risk
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -22,20 +23,23 @@ _MOST_DECISIONS = 100
 """How often an answer is decided anew while `watch` evaluates the same alarm."""
 
 
-def policy_of(settings: Settings, *, consecutive: int = 1, by_cost: bool = False) -> AlarmPolicy:
-    """Return the alarm policy that settings ask for.
+def policy_of(
+    settings: Settings, *, consecutive: int = 1, by_cost: bool = False, clear_share: float | None = None
+) -> AlarmPolicy:
+    """Return the alarm policy that settings ask for; what is not said is as in `AlarmPolicy`.
 
     Examples
     --------
     >>> policy_of(Settings()).raise_at
     0.35
     """
-    return AlarmPolicy(
+    policy = AlarmPolicy(
         raise_at=settings.warn_at,
         consecutive=consecutive,
         required_lead_days=settings.required_lead_days,
         by_cost=by_cost,
     )
+    return policy if clear_share is None else replace(policy, clear_share=clear_share)
 
 
 def outbox_of(workspace: Workspace) -> Outbox:

@@ -120,6 +120,36 @@ def replay_alarms(
     return replay_policy(statements, policy, levels=levels, protocol=FULL.words())
 
 
+def levels_of(
+    space: Workspace,
+    as_of: str | date | datetime | None,
+    policy: AlarmPolicy,
+    *,
+    progress: Callable[[str], None] = quiet,
+) -> dict[tuple[str, str, str], float]:
+    """Return the level of each promise from the costs that a plan of the cut-off states; nothing is written.
+
+    Costs, capacity and agreements are those of now: the past did not record what an action would have cost then.
+
+    Parameters
+    ----------
+    space : Workspace
+    as_of : str, date, datetime or None
+    policy : AlarmPolicy
+        Its bounds.
+    progress : callable
+
+    Returns
+    -------
+    dict of (service, agreement or empty, objective) to float
+        For `replay_alarms`; promises without known costs are left out.
+    """
+    from forecasting.early_warning.levels import cost_levels
+
+    plan = space.compute(as_of, depth="proposals", progress=progress)
+    return cost_levels(plan.services, plan.proposals, policy)
+
+
 def treated_windows(space: Workspace, as_of: datetime) -> frozenset[tuple[str, str, str, str]]:
     """Return the windows of which the ledger says that somebody acted upon a warning.
 

@@ -8,8 +8,8 @@ evaluation is made again from the same data, after it the notices are there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,6 @@ from forecasting.ports import Clock, IngestReport, Notifier, Pause
 from forecasting.terms.alarm import AlarmPolicy, AlarmState, Evaluation
 from forecasting.terms.errors import ForecastingError, LedgerMovedError, StoreError
 from forecasting.terms.notice import Notice
-from forecasting.terms.warning import EarlyWarning
 from forecasting.workspace.alarms import (
     alarm_outcomes,
     alarm_rows,
@@ -28,7 +27,9 @@ from forecasting.workspace.alarms import (
     outbox_of,
     probability_before,
 )
-from forecasting.workspace.courier import Courier, ReceiverStatus
+from forecasting.workspace.courier import Courier
+from forecasting.workspace.cycle import Cycle, Hook
+from forecasting.workspace.publishing import PageFile
 
 if TYPE_CHECKING:
     from forecasting.terms.plan import Plan
@@ -39,45 +40,8 @@ LOOK_EVERY = timedelta(seconds=10)
 _MOST_DECISIONS = 100
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Cycle:
-    """What one cycle of `watch` came to."""
-
-    at: datetime
-    """When it ended, by the clock (UTC)."""
-    as_of: datetime
-    """Cut-off of what was evaluated."""
-    plan: Plan
-    """Its `warnings` are those that stand."""
-    states: Mapping[str, AlarmState]
-    warnings: tuple[EarlyWarning, ...]
-    """Those that stand and the settled misses of running windows, the most urgent first."""
-    notices: tuple[Notice, ...]
-    """What this cycle put into the outbox."""
-    taken: int
-    """Notices that receivers took in this cycle."""
-    receivers: tuple[ReceiverStatus, ...]
-    sources: tuple[IngestReport, ...]
-    """Empty where nothing was ingested."""
-    files: tuple[str, ...] = ()
-    """What the hooks wrote."""
-    problems: tuple[str, ...] = ()
-    """What did not work, in words; the cycle was finished all the same."""
-    computed: bool = True
-    """False where nothing was new since the last cycle, so that nothing was computed."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether every source was read, every hook worked and every receiver has taken everything."""
-        failed = any(report.failure for report in self.sources)
-        return not (failed or self.problems or any(r.waiting for r in self.receivers))
-
-
-Hook = Callable[["Workspace", Cycle], Sequence[str]]
-"""Called at the end of each cycle, such as to write a page or metrics; returns the paths of what it wrote."""
-
-HOOKS: tuple[Hook, ...] = ()
-"""What is written at the end of each cycle, in this order: one line each."""
+HOOKS: tuple[Callable[[], Hook], ...] = (PageFile,)
+"""What tells of each cycle where nothing else is asked for, in this order: one line each."""
 
 
 class _Ended(Exception):
@@ -103,7 +67,8 @@ class Watch:
         Cut-off of every cycle; None is the end of the data.
     ingest : bool
         Whether the sources are read in each cycle.
-    hooks : sequence of Hook
+    hooks : sequence of Hook or None
+        None = `HOOKS`.
     progress : callable
         Told the name of each stage.
     """
@@ -117,12 +82,13 @@ class Watch:
         clock: Clock,
         as_of: str | None = None,
         ingest: bool = True,
-        hooks: Sequence[Hook] = HOOKS,
+        hooks: Sequence[Hook] | None = None,
         progress: Callable[[str], None] = _quiet,
     ) -> None:
         self._open, self._policy = open_workspace, policy
         self.pause, self.clock = pause, clock
-        self._as_of, self._ingest, self._hooks, self._progress = as_of, ingest, tuple(hooks), progress
+        self._as_of, self._ingest, self._progress = as_of, ingest, progress
+        self._hooks = tuple(make() for make in HOOKS) if hooks is None else tuple(hooks)
         self._courier: Courier | None = None
         self._last: tuple[tuple[object, ...], Plan] | None = None
         self._standing: frozenset[str] = frozenset()
@@ -138,7 +104,12 @@ class Watch:
             For the first thing wrong with the project, the catalogue, a source or the store. What waited in the outbox
             was delivered before, if it could be.
         """
-        space = self._open()
+        began = self.clock.now()
+        try:
+            space = self._open()
+        except (ForecastingError, OSError) as error:
+            self._tell_failed(error, began)
+            raise
         with _alone(space):
             return self._cycle(space, due_only=False)
 
@@ -171,7 +142,7 @@ class Watch:
             while not self.pause.ended():
                 until = self.clock.now() + every
                 try:
-                    cycle = self._cycle(space or self._open(), due_only=True)
+                    cycle = self._cycle(space, due_only=True)
                     if cycle is not None:
                         told(cycle)
                 except (ForecastingError, OSError) as error:
@@ -196,14 +167,18 @@ class Watch:
                     failed(error)
         return self.pause.ended()
 
-    def _cycle(self, space: Workspace, *, due_only: bool) -> Cycle | None:
-        """Do one cycle."""
+    def _cycle(self, space: Workspace | None, *, due_only: bool) -> Cycle | None:
+        """Do one cycle; where it fails, the hooks hear of it, too."""
+        began = self.clock.now()
         try:
-            return self._steps(space, due_only=due_only)
+            return self._steps(space or self._open(), began, due_only=due_only)
         except _Ended:
             return None
+        except (ForecastingError, OSError) as error:
+            self._tell_failed(error, began)
+            raise
 
-    def _steps(self, space: Workspace, *, due_only: bool) -> Cycle:
+    def _steps(self, space: Workspace, began: datetime, *, due_only: bool) -> Cycle:
         from forecasting.adapters.notifiers import build_notifiers
 
         self._step("delivering")
@@ -224,9 +199,10 @@ class Watch:
         self._standing = frozenset(s.id for s in stand)
         self._step("telling")
         taken += courier.deliver(due_only=True)  # one that has just refused is not asked again at once
-        problems += courier.repeat(self._standing, due_only=due_only)
+        courier.repeat(self._standing, due_only=due_only)
+        at = self.clock.now()
         cycle = Cycle(
-            at=self.clock.now(),
+            at=at,
             as_of=plan.as_of,
             plan=plan,
             states=states,
@@ -237,6 +213,8 @@ class Watch:
             sources=sources,
             problems=problems,
             computed=computed,
+            live=self._as_of is None,
+            duration_s=_seconds(began, at),
         )
         return self._hooked(space, cycle)
 
@@ -294,15 +272,26 @@ class Watch:
         raise moved
 
     def _hooked(self, space: Workspace, cycle: Cycle) -> Cycle:
-        """Call the hooks; one that fails does not keep the others from being called."""
-        files: list[str] = []
-        problems = list(cycle.problems)
+        """Call the hooks; one that fails does not keep the others from being called, which hear of it."""
         for hook in self._hooks:
             try:
-                files += hook(space, cycle)
+                cycle = replace(cycle, files=(*cycle.files, *hook.finished(space, cycle)))
             except (ForecastingError, OSError) as error:
-                problems.append(str(error))
-        return replace(cycle, files=tuple(files), problems=tuple(problems))
+                cycle = replace(cycle, problems=(*cycle.problems, str(error)))
+        return cycle
+
+    def _tell_failed(self, error: ForecastingError | OSError, began: datetime) -> None:
+        """Tell the hooks of a cycle that ended with an error."""
+        at = self.clock.now()
+        for hook in self._hooks:
+            # The error itself is told; that it could not be written as well is not worth another one.
+            with suppress(ForecastingError, OSError):
+                hook.failed(str(error), at=at, duration_s=_seconds(began, at))
+
+
+def _seconds(began: datetime, at: datetime) -> float:
+    """Return how long something took; nothing where the clock was put back meanwhile."""
+    return max((at - began).total_seconds(), 0.0)
 
 
 def _evaluations(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -30,8 +32,30 @@ def test_the_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert len(blocks) == 4
     for block in blocks:
         exec(block, names)
-    made = sorted(p.name for p in tmp_path.iterdir())
-    assert made == ["dashboard.json", "early-warnings.html", "forecasting-rules.yml", "forecasting.prom"]
+    made = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file())
+    assert made == [
+        "early-warnings.html",
+        "forecasting.prom",
+        "grafana/dashboard.json",
+        "grafana/forecasting-rules.yml",
+    ]
+
+
+def test_prometheus_takes_the_scrape_configuration(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("the program promtool of the Debian package `prometheus` is not installed")
+    (tmp_path / "prometheus.yml").write_text(block, encoding="utf-8")
+    done = subprocess.run(
+        [promtool, "check", "config", str(tmp_path / "prometheus.yml")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_option_that_shows_something_is_there() -> None:
+    names = {"--no-page", "--textfile", "--listen", "--dashboard"}
+    assert names <= set(re.findall(r"--[a-z-]+", TEXT))
 
 
 def test_the_number_of_series_is_as_stated() -> None:

@@ -152,6 +152,7 @@ def risk(service: str, number: int, mean: float, target: str, rng: np.random.Gen
         expected_loss=float(loss.mean()),
         credit_p95=float(money * 0.05 * (p > 0.05)),
         currency="USD",
+        tier_probabilities=((Decimal(target), float(missed.mean())),) if money > 0 else (),
         fast_probability=min(p + (0.2 if number == 12 else 0.02), 1.0),
         monte_carlo_error=float(np.sqrt(p * (1 - p) / PATHS)),
         causes=(
@@ -602,7 +603,7 @@ def manifest() -> RunManifest:
         catalogue_version="c0ffee" * 10 + "c0ff",
         data_version="da7a" * 16,
         libraries=(("numpy", "2.0.0"), ("pandas", "3.0.0")),
-        settings=(("windows_ahead", "3"), ("warn_at", "0.35")),
+        settings=(("windows_ahead", "4"), ("warn_at", "0.35")),
     )
 
 

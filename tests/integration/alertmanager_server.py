@@ -55,26 +55,26 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, notify: str) -> Iterator[Running]:
-    """Start Alertmanager with its notifications going to `notify`, and end that process afterwards."""
+def running(folder: Path, notify: str, *, port: int = 0) -> Iterator[Running]:
+    """Start Alertmanager with its notifications going to `notify`, and end that process afterwards; 0 = any port."""
     assert ALERTMANAGER is not None, MISSING
     folder.mkdir(parents=True, exist_ok=True)
     config, log = folder / "alertmanager.yml", folder / "log.txt"
     config.write_text(CONFIG.format(url=notify), encoding="utf-8")
     for _ in range(3):  # a port found free can be taken before the server has it
-        port = free_port()
+        at = port or free_port()
         command = [
             ALERTMANAGER,
             f"--config.file={config}",
             f"--storage.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
+            f"--web.listen-address=127.0.0.1:{at}",
             "--cluster.listen-address=",
         ]
         with log.open("ab") as output:
             server = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd=folder)
         try:
-            if _ready(server, port):
-                yield Running(port)
+            if _ready(server, at):
+                yield Running(at)
                 return
         finally:
             server.terminate()

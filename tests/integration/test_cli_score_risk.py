@@ -12,6 +12,7 @@ import pytest
 from conftest import Answer, digest, quick, run
 
 from forecasting.service_levels.breach.baselines import BASELINES
+from forecasting.service_levels.breach.candidates import CANDIDATES
 from forecasting.service_levels.breach.metrics import brier, expected_calibration_error
 from forecasting.terms.alarm import AlarmPolicy, AlarmStage, AlarmState
 from forecasting.terms.errors import Excuse
@@ -49,7 +50,7 @@ def test_the_scores_are_those_of_the_statements_in_the_file(answered: tuple[Any,
     assert score["skill"] == pytest.approx(1 - score["brier"] / score["brier_climatology"])
     assert score["skill_low"] <= score["skill"] <= score["skill_high"]
     by_name = {m["name"]: m for m in score["models"]}
-    assert set(by_name) == {"forecasting", *(b.name for b in BASELINES)}
+    assert set(by_name) == {"forecasting", *(c.name for c in CANDIDATES), *(b.name for b in BASELINES)}
     for b in BASELINES:
         stated = kept[f"p_{b.name.replace(' ', '_')}"].to_numpy()
         assert by_name[b.name]["brier"] == pytest.approx(brier(stated, y))

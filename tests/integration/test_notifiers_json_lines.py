@@ -6,6 +6,8 @@ import json
 import multiprocessing
 import os
 import random
+import resource
+import signal
 import threading
 import time
 from multiprocessing.synchronize import Barrier
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from forecasting.adapters._notice_text import record
 from forecasting.adapters._notifier_parts import Place
 from forecasting.adapters._writer_lock import store_lock
 from forecasting.adapters.notifiers.json_lines import JsonLines
@@ -118,6 +121,73 @@ def test_a_writer_waits_for_the_one_before_it(tmp_path: Path) -> None:
         assert len(rows(tmp_path)) == 1
     second.join(10)
     assert len(rows(tmp_path)) == 2
+
+
+def test_what_was_read_once_is_not_read_again_and_what_others_wrote_is(tmp_path: Path) -> None:
+    path, ours = tmp_path / "w" / "notices.jsonl", lines(tmp_path)
+    ours.send([make_notice(1), make_notice(2)])
+    lines(tmp_path).send([make_notice(3)])
+    ours.send([make_notice(3), make_notice(4), make_notice(1)])
+    assert [row["id"] for row in rows(tmp_path)] == [f"w{n}:raised:1" for n in (1, 2, 3, 4)]
+    with path.open("r+b") as stream:
+        stream.write(b"#")  # in the first line, which it has looked at
+    assert ours.send([make_notice(5)]) == {"w5:raised:1"}
+    with pytest.raises(NotifierError, match="move the file away"):
+        lines(tmp_path).send([make_notice(6)])
+    path.rename(path.with_suffix(".old"))  # put away: what is in the old file is not in the new one
+    ours.send([make_notice(1)])
+    assert [row["id"] for row in rows(tmp_path)] == ["w1:raised:1"]
+    path.write_text("")
+    ours.send([make_notice(1)])
+    assert [row["id"] for row in rows(tmp_path)] == ["w1:raised:1"]
+
+
+def test_a_line_of_another_form_with_an_id_counts(tmp_path: Path) -> None:
+    path = tmp_path / "w" / "notices.jsonl"
+    path.parent.mkdir()
+    path.write_text('{"id": "w1:raised:1", "note": "kept by hand"}\n{ "at": 1, "id":"w\\u0032:raised:1"}\n')
+    lines(tmp_path).send([make_notice(1), make_notice(2), make_notice(3)])
+    assert [row["id"] for row in rows(tmp_path)] == ["w1:raised:1", "w2:raised:1", "w3:raised:1"]
+
+
+def write_on_a_full_disk(root: Path) -> None:
+    """Where a file may not grow, nothing is taken, and it is not believed to be there afterwards."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    path, ours = root / "w" / "notices.jsonl", lines(root)
+    ours.send([make_notice(1)])
+    size, (soft, hard) = path.stat().st_size, resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in (0, 10, size - 1):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, hard))
+        with pytest.raises(NotifierError, match=r"No space|File too large|no space"):
+            ours.send([make_notice(2)])
+        assert path.stat().st_size == size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert ours.send([make_notice(2)]) == {"w2:raised:1"}
+    assert [row["id"] for row in rows(root)] == ["w1:raised:1", "w2:raised:1"]
+
+
+def test_what_found_no_space_is_written_later(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("fork").Process(target=write_on_a_full_disk, args=(tmp_path,))
+    process.start()
+    process.join(30)
+    assert process.exitcode == 0
+
+
+def test_a_long_file_costs_one_reading_of_half_a_second(tmp_path: Path) -> None:
+    """100,000 notices: the first look reads them without parsing, the next ones read nothing of them."""
+    path = tmp_path / "w" / "notices.jsonl"
+    path.parent.mkdir()
+    line = json.dumps(record(make_notice(77)), sort_keys=True)
+    with path.open("w") as stream:
+        stream.writelines(line.replace("w77:", f"n{n}:", 1) + "\n" for n in range(100_000))
+    ours, took = lines(tmp_path), []
+    for number in range(3):
+        began = time.process_time()
+        ours.send([make_notice(number)])
+        took.append(time.process_time() - began)
+    assert took[0] < 2.0, "parsing every line takes longer"
+    assert max(took[1:]) < 0.1
+    assert path.read_bytes().count(b"\n") == 100_003
 
 
 @pytest.mark.nightly

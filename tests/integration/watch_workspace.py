@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -120,6 +122,54 @@ def begin(*arguments: object, out: Path | None = None) -> subprocess.Popen[str]:
         return subprocess.Popen(line, stdout=stdout, stderr=subprocess.PIPE, text=True, env=threads)
 
 
+class Forked:
+    """The command line in a process of its own that has every library already: what a test begins and ends often.
+
+    What it says goes to ``out`` and ``out.err``, where a file is named.
+    """
+
+    def __init__(self, *arguments: object, out: Path | None = None) -> None:
+        context = multiprocessing.get_context("fork")
+        self._err = None if out is None else out.with_name(out.name + ".err")
+        self._process = context.Process(target=_run_and_end, args=([str(a) for a in arguments], out, self._err))
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid: int = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """As of Popen: minus the signal's number where it was killed."""
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        """Return how it ended; None where it has not."""
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal; one that has ended gets none."""
+        if self._process.is_alive():
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Wait for its end and return what it said on standard error."""
+        self._process.join(timeout)
+        return "", "" if self._err is None else self._err.read_text(encoding="utf-8")
+
+
+def _run_and_end(arguments: list[str], out: Path | None, err: Path | None) -> None:
+    """Run the command line in a forked process."""
+    from forecasting.cli import main
+
+    null = Path(os.devnull)
+    with (out or null).open("w", buffering=1) as stdout, (err or null).open("w", buffering=1) as stderr:
+        sys.stdout, sys.stderr = stdout, stderr
+        main(arguments)
+
+
 @dataclass
 class Hook:
     """A receiver of webhooks that keeps every request it answered with 200, in order."""
@@ -167,12 +217,30 @@ class Hook:
         self.server.server_close()
 
     @property
+    def url(self) -> str:
+        """Where it listens."""
+        assert self.server is not None
+        return f"http://127.0.0.1:{self.server.server_address[1]}/in"
+
+    @property
     def line(self) -> str:
         """The project file's line for it."""
-        assert self.server is not None
-        return f"    - {{name: hook, kind: webhook, url: 'http://127.0.0.1:{self.server.server_address[1]}/in'}}\n"
+        return f"    - {{name: hook, kind: webhook, url: '{self.url}'}}\n"
 
     @property
     def once(self) -> list[str]:
         """Notices in the order in which they came first."""
         return list(dict.fromkeys(self.keys))
+
+
+def ask(port: int, path: str) -> tuple[int, str]:
+    """Return status and text of a question to this machine; 0 where nobody listens."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    except ConnectionRefusedError:
+        return 0, ""
+    finally:
+        connection.close()

@@ -12,12 +12,14 @@ from proposals_fixture import agreement, objective
 
 from forecasting.service_levels.breach.baselines import BASELINES
 from forecasting.terms.catalogue import Catalogue, Service
-from forecasting.terms.errors import InputError
+from forecasting.terms.errors import Excuse, InputError
 from forecasting.terms.history import Metric, MetricKind
 from forecasting.terms.service_level import CalendarWindow
 from forecasting.terms.settings import Settings
 from forecasting.terms.track_record import Statement
-from forecasting.workflows.prepare import prepare
+from forecasting.workflows.composite_risk import Simulation, promise_risks
+from forecasting.workflows.fleet import build_fleet
+from forecasting.workflows.prepare import Prepared, prepare
 from forecasting.workflows.replay import ELAPSED, IN_PLAN, WARM_DAYS, Protocol, replay
 
 START = datetime(2027, 1, 1, tzinfo=UTC)
@@ -36,6 +38,15 @@ def decisions(
     treated: tuple[tuple[str, str, str, str], ...] = (),
 ) -> tuple[Statement, ...]:
     """Replay two services judged by the month; from day `bad_from` on everything is other than it was."""
+    prepared = run_at(START + timedelta(days=days), bad_from, days=days, seed=seed)
+    return replay(
+        prepared.promises, prepared.catalogue, as_of=prepared.as_of, settings=SETTINGS, protocol=protocol,
+        services=services, treated=treated,
+    )  # fmt: skip
+
+
+def run_at(as_of: datetime, bad_from: int | None = None, *, days: int = DAYS, seed: int = 3) -> Prepared:
+    """Prepare the two services with what was known at an instant."""
     random = np.random.default_rng(seed)
     frames = []
     for name in SERVICES:
@@ -60,15 +71,31 @@ def decisions(
             agreement(replace(objective("0.9", service=name), window=window), id_=f"sla-{name}") for name in SERVICES
         ),
     )
-    as_of = START + timedelta(days=days)
-    prepared = prepare(
+    return prepare(
         catalogue, pd.concat(frames), organisation="Two", currency="EUR", zone="UTC", as_of=as_of, settings=SETTINGS,
         code_version="test",
     )  # fmt: skip
-    return replay(
-        prepared.promises, catalogue, as_of=as_of, settings=SETTINGS, protocol=protocol, services=services,
-        treated=treated,
-    )  # fmt: skip
+
+
+def test_a_replayed_statement_is_the_one_that_a_run_of_that_day_makes() -> None:
+    """With the data and the traffic of then: the same probability to the last digit, of every candidate too."""
+    checked = 0
+    for said in decisions():
+        if said.elapsed not in (0.0, 0.5) or said.window not in ("2027-05", "2027-06"):
+            continue
+        live = run_at(said.at)
+        fleet = build_fleet(
+            live.promises, live.catalogue, as_of=said.at, until=live.windows_end, settings=SETTINGS, paths=200
+        )
+        promise = next(p for p in live.promises if p.agreement is not None and p.objective.service == said.service)
+        risks = promise_risks(promise, Simulation(fleet, demand=None), windows_known=5)
+        assert not isinstance(risks, Excuse)
+        risk = next(r for r in risks if r.period == said.period)
+        assert said.probability == risk.probability
+        assert said.candidates == risk.candidates
+        assert len(said.candidates) > 1
+        checked += 1
+    assert checked == 8
 
 
 def test_later_data_change_no_earlier_statement() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
+
+from forecasting.adapters._atomic import write_atomic
 
 
 def grafana_dashboard() -> str:
@@ -28,6 +31,26 @@ def alert_rules() -> str:
     True
     """
     return _text("alert_rules.yml")
+
+
+def write_dashboard(folder: Path) -> tuple[Path, Path]:
+    """Write both as ``dashboard.json`` and ``forecasting-rules.yml`` into a folder, made if missing; return the paths.
+
+    Raises
+    ------
+    StoreError
+        Where they cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> [path.name for path in write_dashboard(Path(tempfile.mkdtemp()))]
+    ['dashboard.json', 'forecasting-rules.yml']
+    """
+    return (
+        write_atomic(folder, "dashboard.json", grafana_dashboard()),
+        write_atomic(folder, "forecasting-rules.yml", alert_rules()),
+    )
 
 
 def _text(name: str) -> str:

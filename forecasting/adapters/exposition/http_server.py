@@ -72,6 +72,8 @@ class MetricsServer:
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._server.server_address[1]}/"
         """Where it is, with a slash at the end."""
+        self.local = self._server.local
+        """Whether only this machine can reach it."""
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="metrics", daemon=True)
         self._thread.start()
 

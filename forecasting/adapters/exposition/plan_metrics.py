@@ -199,7 +199,7 @@ class CycleStatus:
 Line = tuple[str, LabelValues, float]
 
 
-def metrics_text(plan: Plan | None, *, cycle: CycleStatus | None = None, version: str = "") -> str:
+def metrics_text(plan: Plan | None, *, cycle: CycleStatus | None = None, version: str = "", before: str = "") -> str:
     """Return the gauges as Prometheus text exposition.
 
     Parameters
@@ -210,6 +210,9 @@ def metrics_text(plan: Plan | None, *, cycle: CycleStatus | None = None, version
         How the last cycle of `watch` went; None outside of it.
     version : str
         Version of the program for ``forecasting_build_info``; empty = that of the plan.
+    before : str
+        Exposition of an earlier cycle: gauges without any sample now keep those of then, so that a cycle that failed
+        does not look as if nothing stood any more.
 
     Returns
     -------
@@ -233,7 +236,7 @@ def metrics_text(plan: Plan | None, *, cycle: CycleStatus | None = None, version
     samples: dict[str, list[tuple[LabelValues, float]]] = defaultdict(list)
     for name, labels, value in _lines(plan, cycle, version):
         samples[f"forecasting_{name}"].append((labels, value))
-    return exposition(GAUGES, samples)
+    return exposition(GAUGES, samples, before=before)
 
 
 def _lines(plan: Plan | None, cycle: CycleStatus | None, version: str) -> Iterator[Line]:

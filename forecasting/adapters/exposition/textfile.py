@@ -36,11 +36,26 @@ def write_textfile(path: Path, text: str) -> Path:
     >>> write_textfile(Path(tempfile.mkdtemp()) / "forecasting.prom", "up 1\\n").read_text()
     'up 1\\n'
     """
+    check_textfile(path)
+    return write_atomic(path.parent, path.name, text)
+
+
+def check_textfile(path: Path) -> None:
+    """Refuse a name that the collector would not read, before there is anything to write.
+
+    Raises
+    ------
+    InputError
+        As `write_textfile`.
+
+    Examples
+    --------
+    >>> check_textfile(Path("forecasting.prom"))
+    """
     if path.suffix != ".prom" or slug(path.stem) != path.stem:
         raise InputError(
-            argument="metrics file",
+            argument="textfile",
             came=path.name,
             allowed="a name of plain letters, digits, dots and hyphens that ends in .prom, as the collector asks for",
             try_instead="forecasting.prom",
         )
-    return write_atomic(path.parent, path.name, text)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
 from forecasting.adapters._input_file import inside
 from forecasting.adapters._notice_text import record
@@ -23,6 +24,8 @@ from forecasting.terms.project import NotifierSpec
 from forecasting.terms.warning import EarlyWarning
 
 SCHEMA_VERSION = 1
+_OURS = re.compile(rb'\{"at": "[0-9TZ:.+-]+", "id": "([^"\\]+)", "kind": "')
+"""How each line of notices begins, its keys being sorted."""
 Row = dict[str, object]
 
 
@@ -30,7 +33,8 @@ class JsonLines:
     """Notifier that appends each notice to a file in the workspace, once: an id that is there is not written again.
 
     A notice is taken once its line is on the disk (fsync). One writer at a time; half a line of a run that was killed
-    is cut off before the next one is written.
+    is cut off before the next one is written. The whole file is looked at once for each notifier, afterwards only what
+    came behind.
 
     Parameters
     ----------
@@ -55,6 +59,7 @@ class JsonLines:
 
     def __init__(self, spec: NotifierSpec, place: Place) -> None:
         self.spec, self._place = spec, place
+        self._index = Index(_notice_identity, _OURS)
 
     @property
     def name(self) -> str:
@@ -78,7 +83,7 @@ class JsonLines:
             return frozenset()
         try:
             path = inside(self._place.root, self.spec.path)  # again: a link may have come since the project was read
-            _append_rows(path, [record(notice) for notice in notices], _notice_identity)
+            _append_rows(path, [record(notice) for notice in notices], self._index)
         except (StoreError, InputError) as error:
             place = f"{self.spec.path}{f':{error.line}' if error.line else ''}"
             raise failed(self.spec, f"{place}: {error.came}", error.try_instead, allowed=error.allowed) from error
@@ -114,7 +119,7 @@ def append_warnings(path: Path | None, warnings: Sequence[EarlyWarning]) -> int:
     """
     rows = [{"schema_version": SCHEMA_VERSION, **_row(warning)} for warning in warnings]
     if path is not None:
-        return _append_rows(path, rows, _identity) if rows else 0
+        return _append_rows(path, rows, Index(_identity)) if rows else 0
     new = _new(rows, set(), _identity)
     sys.stdout.write("".join(_line(row) for row in new))
     sys.stdout.flush()
@@ -157,22 +162,68 @@ def _notice_identity(row: Row) -> tuple[str, ...]:
 Identity = Callable[[Row], tuple[str, ...]]
 
 
+class Index:
+    """Identities of the whole lines of one file; what was read once is not read again, only what came behind it.
+
+    Parameters
+    ----------
+    identity : callable
+        Returns what makes a row the same one; raises where a line is none of ours.
+    prefix : bytes pattern or None
+        How the lines of this program begin, with the identity as its only group: such a line is not parsed.
+    """
+
+    def __init__(self, identity: Identity, prefix: re.Pattern[bytes] | None = None) -> None:
+        self.identity, self._prefix = identity, prefix
+        self.known: set[tuple[str, ...]] = set()
+        self._file, self._end, self._lines = (0, 0), 0, 0
+
+    def follow(self, stream: BinaryIO, name: str) -> int:
+        """Read on where the last reading ended and return the end of the last whole line."""
+        found = os.fstat(stream.fileno())
+        if self._file != (found.st_dev, found.st_ino) or found.st_size < self._end:
+            self.known, self._file, self._end, self._lines = set(), (found.st_dev, found.st_ino), 0, 0
+        stream.seek(self._end)
+        for line in stream:
+            if not line.endswith(b"\n"):
+                break
+            self.known.add(self._read_line(line, self._lines + 1, name))
+            self._end, self._lines = self._end + len(line), self._lines + 1
+        return self._end
+
+    def _read_line(self, line: bytes, number: int, file: str) -> tuple[str, ...]:
+        """Return the identity of a line that is there; anything else is not ours to write behind."""
+        hit = self._prefix.match(line) if self._prefix is not None else None
+        if hit is not None and line.endswith(b"}\n"):
+            return (hit[1].decode("ascii"),)
+        try:
+            return self.identity(json.loads(line))
+        except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
+            raise StoreError(
+                argument="warnings",
+                came=line[:80].decode("utf-8", "replace").rstrip("\n"),
+                allowed="one JSON object a line, as this file was begun",
+                try_instead="move the file away",
+                file=file,
+                line=number,
+            ) from error
+
+
 def _new(rows: list[Row], known: set[tuple[str, ...]], identity: Identity) -> list[Row]:
-    """Return the rows that are not known, adding them to the known ones."""
-    new = []
+    """Return the rows that are not known, each once."""
+    new: dict[tuple[str, ...], Row] = {}
     for row in rows:
         if identity(row) not in known:
-            known.add(identity(row))
-            new.append(row)
-    return new
+            new.setdefault(identity(row), row)
+    return list(new.values())
 
 
-def _append_rows(path: Path, rows: list[Row], identity: Identity) -> int:
+def _append_rows(path: Path, rows: list[Row], index: Index) -> int:
     """Append the new rows under the lock of the file."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with store_lock(path):
-            return _append(path, rows, identity)
+            return _append(path, rows, index)
     except OSError as error:
         raise StoreError(
             argument="warnings",
@@ -183,22 +234,17 @@ def _append_rows(path: Path, rows: list[Row], identity: Identity) -> int:
         ) from error
 
 
-def _append(path: Path, rows: list[Row], identity: Identity) -> int:
+def _append(path: Path, rows: list[Row], index: Index) -> int:
     """Append the new rows in one write; a half line of a killed run is cut off first."""
     is_new = not path.exists()
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    with os.fdopen(descriptor, "r+b", buffering=0) as stream:
+    with os.fdopen(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
-        content = stream.readall()
-        whole = content.rfind(b"\n") + 1
-        known = {
-            _read_line(line, number, path.name, identity)
-            for number, line in enumerate(content[:whole].splitlines(), start=1)
-        }
-        if whole < len(content):
+        whole = index.follow(stream, path.name)
+        if whole < os.fstat(descriptor).st_size:
             os.ftruncate(descriptor, whole)
-        new = _new(rows, known, identity)
+        new = _new(rows, index.known, index.identity)
         data = "".join(_line(row) for row in new).encode()
         written = os.write(descriptor, data) if data else 0
         if written < len(data):
@@ -212,18 +258,3 @@ def _append(path: Path, rows: list[Row], identity: Identity) -> int:
         finally:
             os.close(folder)
     return len(new)
-
-
-def _read_line(line: bytes, number: int, file: str, identity: Identity) -> tuple[str, ...]:
-    """Return the identity of a line that is there; anything else is not ours to write behind."""
-    try:
-        return identity(json.loads(line))
-    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
-        raise StoreError(
-            argument="warnings",
-            came=line[:80].decode("utf-8", "replace"),
-            allowed="one JSON object a line, as this file was begun",
-            try_instead="move the file away",
-            file=file,
-            line=number,
-        ) from error

@@ -28,11 +28,11 @@ from forecasting.reports.formatting import (
     plural,
     text,
 )
+from forecasting.terms.breach import CROSS_CHECK_LIMIT
 from forecasting.terms.plan import Plan
 
 AT_RISK_SHOWN = 10
 UNCERTAINTIES_SHOWN = 6
-CROSS_CHECK_LIMIT = 0.15
 
 
 @dataclass(frozen=True, kw_only=True)

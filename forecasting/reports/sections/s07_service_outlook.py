@@ -34,7 +34,7 @@ from forecasting.reports.formatting import (
     target_text,
     text,
 )
-from forecasting.terms.breach import BreachRisk
+from forecasting.terms.breach import CROSS_CHECK_LIMIT, BreachRisk
 from forecasting.terms.diagnosis import DriverRelation
 from forecasting.terms.plan import ObjectiveOutlook, Plan, ServiceOutlook
 from forecasting.terms.service_level import AttainmentStatus
@@ -281,12 +281,14 @@ def _windows(outlook: ObjectiveOutlook) -> Block:
 
 def _coming(outlook: ObjectiveOutlook) -> Block:
     """Return the table of coming windows."""
+    tiers = any(r.tier_probabilities for r in outlook.risks)
     columns = (
         Column(name="Window"),
         Column(name="P(meet)", align="right"),
         Column(name="Attainment, 80 %", align="right"),
         Column(name="Budget spent", align="right"),
         Column(name="Budget gone (10 / 50 % of paths)"),
+        *([Column(name="P(credit tier)", align="right")] if tiers else []),
         Column(name="Expected credit", align="right"),
         Column(name="Credit, 95 %", align="right"),
         Column(name="Expected loss", align="right"),
@@ -304,6 +306,7 @@ def _coming(outlook: ObjectiveOutlook) -> Block:
                 Cell(text=shown, value=instant(gone[0]).value)
                 if gone
                 else Cell(text="not within the window", tone="muted"),
+                *([_tiers(r)] if tiers else []),
                 money(r.expected_credit, r.currency),
                 money(r.credit_p95, r.currency),
                 money(r.expected_loss, r.currency),
@@ -313,7 +316,22 @@ def _coming(outlook: ObjectiveOutlook) -> Block:
     note = "Budget spent: bad so far ÷ bad allowed on the expected total of the window."
     if agreement is not None and agreement.price_date is not None:
         note += f" Prices of {agreement.price_date.isoformat()}."
+    apart = [
+        f"{percent(r.fast_probability)} in {r.period.label}"
+        for r in outlook.risks
+        if not r.decided and abs(r.fast_probability - r.probability) > CROSS_CHECK_LIMIT
+    ]
+    if apart:
+        note += f" By formula instead of simulation P(miss) would be {' and '.join(apart)}."
     return table("Coming windows", columns, rows, note=note, sortable=False)
+
+
+def _tiers(risk: BreachRisk) -> Cell:
+    """Print with which probability each credit tier is the one that counts."""
+    if not risk.tier_probabilities:
+        return missing("no credit tiers were agreed")
+    shown = " · ".join(f"{percent(p)} below {target_text(below)}" for below, p in risk.tier_probabilities)
+    return Cell(text=shown, value=sum(p for _, p in risk.tier_probabilities), unit="share")
 
 
 def _demand(index: int, service: ServiceOutlook) -> list[Block]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecasting.history.calendar import as_utc, is_local_days, to_local, zone_of
-from forecasting.service_levels.events import Events
+from forecasting.service_levels.events import Events, counts_slices
 from forecasting.terms.errors import Excuse
 from forecasting.terms.service_level import BudgetingMethod, Indicator, Objective, RatioIndicator, ThresholdIndicator
 from forecasting.terms.service_time import ServiceTime
@@ -45,6 +45,10 @@ class DailyBadness:
     """Mean number of slices in a day: the traffic of a threshold indicator."""
     even: bool = True
     """Whether every day has the same slices (no service hours, exclusions or other rules on slices)."""
+    observed: NDArray[np.bool_] | None = None
+    """Days whose slices are all known, with traffic or without; None = those of `known`."""
+    whole_days: bool = False
+    """Whether a slice is a whole local day, so that all of today is still to come."""
 
     @property
     def days(self) -> int:
@@ -58,20 +62,39 @@ class DailyBadness:
             return np.where(self.known, self.bad / self.total, np.nan)
 
     @cached_property
-    def filled_ratio(self) -> NDArray[np.float64]:
-        """`ratio`, where a day that is not known stands for the nearest known one of its weekday (0 without any)."""
-        ratio = self.ratio
+    def filled_days(self) -> NDArray[np.int64]:
+        """Each day, or the nearest known one of its weekday where it is not known (itself without any)."""
+        found = np.arange(self.days)
         known = np.flatnonzero(self.known)
         if not len(known):
-            return np.zeros(self.days)
+            return found
         for weekday in range(7):
             days = np.arange(weekday, self.days, 7)
             alike = known[known % 7 == weekday]
             near = alike if len(alike) else known
             at = np.searchsorted(near, days)
             before, after = near[np.maximum(at - 1, 0)], near[np.minimum(at, len(near) - 1)]
-            ratio[days] = ratio[np.where(np.abs(days - before) <= np.abs(after - days), before, after)]
-        return ratio
+            found[days] = np.where(np.abs(days - before) <= np.abs(after - days), before, after)
+        return found
+
+    @cached_property
+    def filled_ratio(self) -> NDArray[np.float64]:
+        """`ratio` of the `filled_days`; 0 where no day is known."""
+        return np.nan_to_num(self.ratio[self.filled_days])
+
+    @cached_property
+    def recent_traffic(self) -> NDArray[np.float64]:
+        """Mean total of the last four observed days of each weekday (of the mean day where there is none), shape (7,).
+
+        Index 0 is Monday. A day on which nothing happens by plan (a desk closed on Sundays) is observed, with 0.
+        """
+        observed = self.known if self.observed is None else self.observed
+        weekday = (self.first_day.weekday() + np.arange(self.days)) % 7
+        found = np.zeros(7)
+        for k in range(7):
+            alike = np.flatnonzero(observed & (weekday == k))[-4:]
+            found[k] = self.total[alike].mean() if len(alike) else self.total[self.known].mean()
+        return found
 
 
 def daily_badness(objective: Objective, events: Events, *, tier: str, as_of: datetime) -> DailyBadness | Excuse:
@@ -110,11 +133,11 @@ def daily_badness(objective: Objective, events: Events, *, tier: str, as_of: dat
     if step > timedelta(days=1):
         return Excuse(
             reason=f"objective {objective.name} is measured every {step.days} days",
-            what_would_help="daily or finer data; the bootstrap resamples days",
+            what_would_help="`stepped_badness`, which counts in slices of the data's own step",
         )
-    zone = events.series.zone if is_local_days(step) else objective.window.zone
+    zone, local_days = _zone_of_days(objective, events)
     closed = events.ends <= np.datetime64(as_utc(as_of).replace(tzinfo=None), "us")
-    day = to_local(events.starts[closed], zone).astype("datetime64[D]")
+    day = days_of_slices(objective, events)[closed]
     if not len(day):
         return Excuse(reason=f"no slice of {objective.name} ended before the cut-off", what_would_help="a later as-of")
     first = day[0]
@@ -130,7 +153,7 @@ def daily_badness(objective: Objective, events: Events, *, tier: str, as_of: dat
         return Excuse(reason=f"no complete day of {objective.name} before the cut-off", what_would_help="a later as-of")
     per_day = float(np.median(slices[:complete]))
     whole = (known[:complete] == slices[:complete]) & (slices[:complete] > 0)
-    if not is_local_days(step):
+    if not local_days:
         # The grid has no holes, so only its first and its last day can lack slices.
         outside = to_local(np.array([events.starts[0] - np.timedelta64(step), events.ends[-1]]), zone)
         before, after = (int(k) for k in (outside.astype("datetime64[D]") - first).astype(np.int64))
@@ -151,7 +174,24 @@ def daily_badness(objective: Objective, events: Events, *, tier: str, as_of: dat
         known=has,
         slices_per_day=per_day,
         even=judged_name(objective) == indicator_name(objective.indicator),
+        observed=whole,
+        whole_days=local_days,
     )
+
+
+def _zone_of_days(objective: Objective, events: Events) -> tuple[str, bool]:
+    """Return the zone whose days the slices are counted in, and whether a slice is a whole local day."""
+    local_days = is_local_days(events.series.step)
+    return (events.series.zone if local_days and not counts_slices(objective) else objective.window.zone), local_days
+
+
+def days_of_slices(objective: Objective, events: Events) -> NDArray[np.datetime64]:
+    """Return the local day that each slice counts on: that in which it begins; of a time slice that of its middle.
+
+    Time slices of a day begin at another hour once the clocks have changed, but most of each lies in one day.
+    """
+    at = events.starts + (events.ends - events.starts) // 2 if counts_slices(objective) else events.starts
+    return np.asarray(to_local(at, _zone_of_days(objective, events)[0]).astype("datetime64[D]"))
 
 
 def judged_name(objective: Objective) -> str:
@@ -222,7 +262,11 @@ def align(fleet: Sequence[DailyBadness], last_day: date) -> tuple[DailyBadness, 
         offset = (member.first_day - first).days
         kept = slice(offset, max(offset, min(length, offset + member.days)))
         bad, total, known = np.zeros(length), np.zeros(length), np.zeros(length, dtype=np.bool_)
-        for laid, source in ((bad, member.bad), (total, member.total), (known, member.known)):
+        observed = None if member.observed is None else np.zeros(length, dtype=np.bool_)
+        parts = [(bad, member.bad), (total, member.total), (known, member.known)]
+        if observed is not None and member.observed is not None:
+            parts.append((observed, member.observed))
+        for laid, source in parts:
             laid[kept] = source[: kept.stop - kept.start]
-        aligned.append(replace(member, first_day=first, bad=bad, total=total, known=known))
+        aligned.append(replace(member, first_day=first, bad=bad, total=total, known=known, observed=observed))
     return tuple(aligned)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecasting.service_levels.breach.shares import KNOWN_SHARE, ShareHistory, Span, count_odds
+from forecasting.service_levels.breach.shares import KNOWN_SHARE, ShareHistory, Span, count_odds, share_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,20 +21,23 @@ _STRIDES = 8
 _FEWEST_ORIGINS = 4
 _PRIOR_SPANS = 10.0
 """Spans with which the spread of all services counts beside a service's own."""
-_OWN_SPANS = 12.0
+_OWN_SPANS = 8.0
 """Own spans at which a service's own errors count as much as those of the group."""
 _PRIOR_ERRORS = 50.0
 """Independent errors with which a normal distribution counts beside the errors seen."""
-_PRIOR_BIAS = 20.0
+_PRIOR_BIAS = 100.0
 """Independent errors at which half of their mean is believed."""
 _WORSE = 0.5
 """How much worse than the worst span so far a span can be, log-odds."""
 _ENOUGH_SPANS = 12.0
 """Past spans from which on the worst of them says how bad a span can be; with fewer, two spreads do where they are
 more."""
-_KERNEL = 0.15
+_KERNEL = 0.08
 """Width of the logistic kernel that smooths the errors, in standard deviations."""
 _QUANTILES = 200
+_SUPPORT = 65
+_REACH = 6.0
+"""Spreads on either side of the centre within which the distribution is held."""
 _UNKNOWN_SCALE = 1.0
 """Scale of the logistic distribution around the long-run log-odds where nothing can be learnt yet."""
 
@@ -53,7 +56,7 @@ class Regression:
 
 
 BOUNDED = Regression(bounded=True, penalty=2.0, prior=0.8)
-TREND = Regression(bounded=False, penalty=10.0, prior=0.0)
+TREND = Regression(bounded=False, penalty=30.0, prior=0.0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,6 +108,14 @@ class ShareFit:
         mixed = weight * own + (1.0 - weight) * group
         mixed = np.where(q * self.spread[:, None] + self.center[:, None] >= self.worst[:, None], 0.0, mixed)
         return _beyond(share, mixed)
+
+    def support(self) -> NDArray[np.float64]:
+        """Return shares between which the distribution may be taken as straight, shape (members, points)."""
+        total = self.total[:, None]
+        shape = np.sinh(np.linspace(-3.0, 3.0, _SUPPORT)) / np.sinh(3.0) * _REACH
+        around = share_at(self.center[:, None] + self.spread[:, None] * shape, total)
+        limit = share_at(np.minimum(self.worst, 30.0)[:, None] + np.array([-1e-6, 0.0]), total)
+        return np.concatenate((around, limit), axis=1)
 
 
 def fit_shares(history: ShareHistory, span: Span, how: Regression) -> ShareFit:
@@ -222,19 +233,8 @@ def _worst(
 
 def _levels(history: ShareHistory, window: int) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Return recency-weighted bad and total before each slice, shortest memory first, all of history last."""
-    from scipy.signal import lfilter
-
-    zero, found = np.zeros((history.members, 1)), []
-    for half_life in HALF_LIVES:
-        decay = 0.5 ** (1.0 / max(0.7, half_life * window))
-        found.append(
-            tuple(
-                np.concatenate((zero, lfilter([1.0], [1.0, -decay], x, axis=1)), axis=1)
-                for x in (history.bad, history.total)
-            )
-        )
     bad, total, _ = history.sums
-    return [*((b, n) for b, n in found), (bad, total)]
+    return [*(history.faded(half_life * window) for half_life in HALF_LIVES), (bad, total)]
 
 
 def _span_odds(history: ShareHistory, start: NDArray[np.int64], length: int) -> NDArray[np.float64]:
@@ -255,7 +255,9 @@ def _inputs(
     """
     base = count_odds(levels[-1][0][:, origins], levels[-1][1][:, origins])
     found = [count_odds(bad[:, origins], total[:, origins]) - base for bad, total in levels[:-1]]
-    then = origins + span.gap - history.year
+    # Of a span that ends more than a year ahead, the last one known at the origin.
+    years = -(-(span.gap + span.length) // history.year)
+    then = origins + span.gap - years * history.year
     there = np.maximum(then, 0)
     long_run = count_odds(levels[-1][0][:, there], levels[-1][1][:, there])
     found.append(np.where(then >= 0, _span_odds(history, there, span.length) - long_run, 0.0))

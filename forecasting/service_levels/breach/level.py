@@ -201,6 +201,9 @@ def _fit_lead(
     column = weight.sum(axis=0)
     by_origin = np.divide((weight * missed).sum(axis=0), column, out=np.zeros_like(column), where=column > 0)
     common = float((column * by_origin**2).sum()) / mass - noise_common if len(past.bad) > 1 else 0.0
+    # The mean of services that move by themselves moves too: the fewer they are, the more.
+    share = _alone(weight)
+    common = (common - share * max(excess, 0.0)) / (1.0 - share) if share < 1 else 0.0
     common = float(np.clip(common, 0.0, max(excess, 0.0)))
     inflate = 1.0 + 1.0 / spans
     return _LeadFit(
@@ -210,6 +213,13 @@ def _fit_lead(
         own=max(excess - common, 0.0) * inflate,
         origins=len(origins),
     )
+
+
+def _alone(weight: NDArray[np.float64]) -> float:
+    """Return the variance of the weighted mean of independent errors ÷ that of one: 1 ÷ members of equal weight."""
+    column = weight.sum(axis=0)
+    squares = np.divide((weight**2).sum(axis=0), column**2, out=np.zeros_like(column), where=column > 0)
+    return float((column * squares).sum() / column.sum())
 
 
 def _trust(

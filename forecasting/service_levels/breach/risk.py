@@ -2,47 +2,41 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecasting.history.calendar import as_utc, local_midnight, zone_of
+from forecasting.history.calendar import as_utc
 from forecasting.service_levels.attainment import meets
+from forecasting.service_levels.breach.bar import Bar, bar_of, missed_on_paths
 from forecasting.service_levels.breach.fast import fast_probability
-from forecasting.service_levels.breach.simulate import BadPaths, stable_seed
+from forecasting.service_levels.breach.rest import Rest, days_of_period, rest_of, window_share_left
+from forecasting.service_levels.breach.simulate import BadPaths
 from forecasting.service_levels.credits import credits_on_paths, loss_on_paths
 from forecasting.terms.agreement import Agreement
 from forecasting.terms.breach import BreachRisk, Cause
-from forecasting.terms.errors import InputError
 from forecasting.terms.service_level import Attainment, AttainmentStatus, Objective, ThresholdIndicator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_NEVER = 1_000_000
+__all__ = [
+    "assess_risk",
+    "days_of_period",
+    "exhaustion_dates",
+    "needed",
+    "statement",
+    "whole_events",
+    "window_share_left",
+]
+
+NEVER = 1_000_000
 """Stands for a day after the window."""
-
-
-def days_of_period(first_day: date, start: datetime, end: datetime, zone: str) -> slice:
-    """Return the columns of days from `first_day` on that lie in [start, end); the day of the cut-off counts as begun.
-
-    Columns are whole local days: a window that begins within a day (a rolling one across a change of the clocks, or
-    of a length that is not whole days) begins with the day whose midnight is nearest, but has at least one day.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> today = date(2027, 3, 10)
-    >>> days_of_period(today, datetime(2027, 3, 1, tzinfo=UTC), datetime(2027, 4, 1, tzinfo=UTC), "UTC")
-    slice(0, 22, None)
-    >>> days_of_period(today, datetime(2027, 4, 1, tzinfo=UTC), datetime(2027, 4, 3, tzinfo=UTC), "UTC")
-    slice(22, 24, None)
-    """
-    local = zone_of(zone)
-    last = ((end - timedelta(microseconds=1)).astimezone(local).date() - first_day).days + 1
-    first = ((start.astimezone(local) + timedelta(hours=12)).date() - first_day).days
-    return slice(max(0, min(first, last - 1)), max(0, last))
+_LOSS_UNITS = {"microseconds": 60e6, "billionths": 1e9}
+"""What one bad event is in units that are finer: a minute of time, a whole slice or sample."""
 
 
 def assess_risk(
@@ -53,6 +47,8 @@ def assess_risk(
     *,
     windows_known: int,
     basis: str,
+    candidates: Sequence[tuple[str, float]] = (),
+    causes: tuple[Cause, ...] | None = None,
 ) -> BreachRisk:
     """Judge one window: what is consumed counts exactly, what remains comes from the paths.
 
@@ -73,6 +69,10 @@ def assess_risk(
         Closed windows in the history behind the paths; the fewer, the wider the interval.
     basis : str
         Whose history it rests on, in words.
+    candidates : sequence of (str, float)
+        P(miss) by each of the models behind the paths.
+    causes : tuple of Cause or None
+        Drivers of the risk; None splits the expected bad events into spent, bad days to come and the everyday level.
 
     Raises
     ------
@@ -97,78 +97,142 @@ def assess_risk(
     >>> risk.probability  # 5 + 6 and 5 + 9 bad of 100 breach: (1 + 2) / (4 + 2)
     0.5
     """
-    period, target = so_far.period, float(objective.target)
-    span = days_of_period(paths.first_day, period.start, period.end, objective.window.zone)
-    if so_far.final or so_far.provisional:
-        span = slice(0, 0)
-    elif span.stop > paths.bad.shape[1]:
-        raise InputError(
-            argument="paths",
-            came=f"{paths.bad.shape[1]} days from {paths.first_day}",
-            allowed=f"at least {span.stop} days, to the end of the window {period.label}",
-            try_instead="a longer horizon, or fewer windows ahead",
-        )
-    day_bad, day_total = paths.bad[:, span], paths.total[:, span]
-    n = len(day_bad)
-    draw = np.random.default_rng(stable_seed(0, "whole events", objective.service)).random(n)
-    total = so_far.total + np.rint(day_total.sum(axis=1))
-    bad = np.minimum(so_far.bad + _whole(day_bad.sum(axis=1), draw), total)
+    rest = rest_of(objective, so_far, paths)
+    n = len(rest.draw)
+    total = so_far.total + np.rint(rest.all_total)
+    bad = np.minimum(so_far.bad + whole_events(rest.all_bad, rest.draw), total)
     attainment = 1.0 - np.divide(bad, total, out=np.zeros(n), where=total > 0)
-    judged = total >= max(objective.minimum_events, 1)
-    breached = (attainment < target - 1e-12) & judged
+    judged = total >= needed(objective, so_far)
+    remaining_total = float(rest.all_total.mean())
+    share = np.divide(rest.all_bad, rest.all_total, out=np.zeros(n), where=rest.all_total > 0)
+    bar = bar_of(objective.target, objective.rounding, strict=objective.strict)
+    budget = float(1 - objective.target) * float(total.mean())
+    unit = _LOSS_UNITS.get(so_far.unit, 1.0)
+    return statement(
+        objective,
+        agreement,
+        so_far,
+        attainment=attainment,
+        judged=judged,
+        loss=loss_on_paths(agreement, bad / unit, total / unit, objective.target),
+        time=total if so_far.unit == "microseconds" else None,
+        remaining=1.0 - so_far.total / max(float(total.mean()), 1.0),
+        budget_spent=so_far.bad / budget if budget > 0 else 0.0,
+        exhaustion=_exhaustion(bar, so_far, rest, np.where(judged, total, np.inf)),
+        fast=fast_probability(
+            consumed_bad=so_far.bad,
+            consumed_total=so_far.total,
+            remaining_total=remaining_total,
+            share=float(share.mean()),
+            share_sd=_underlying_sd(share, remaining_total),
+            target=bar.share,
+        ),
+        causes=_causes(so_far, rest, paths) if causes is None else causes,
+        windows_known=windows_known,
+        basis=basis,
+        candidates=candidates,
+    )
+
+
+def statement(
+    objective: Objective,
+    agreement: Agreement | None,
+    so_far: Attainment,
+    *,
+    attainment: NDArray[np.float64],
+    judged: NDArray[np.bool_],
+    loss: NDArray[np.float64],
+    time: NDArray[np.float64] | None,
+    remaining: float,
+    budget_spent: float,
+    exhaustion: tuple[datetime | None, datetime | None],
+    fast: float,
+    causes: tuple[Cause, ...],
+    windows_known: int,
+    basis: str,
+    candidates: Sequence[tuple[str, float]],
+) -> BreachRisk:
+    """Make the statement on a window from its attainment on every path.
+
+    Parameters
+    ----------
+    objective : Objective
+    agreement : Agreement or None
+    so_far : Attainment
+    attainment : ndarray, shape (n_paths,)
+    judged : ndarray of bool, shape (n_paths,)
+        Whether the window would be judged at all: paths with too few events are not missed.
+    loss : ndarray, shape (n_paths,)
+        Business loss.
+    time : ndarray or None, shape (n_paths,)
+        Time that counted in microseconds, for credits by the hour.
+    remaining : float
+        Share of the window that is still open.
+    budget_spent, exhaustion, fast, causes, windows_known, basis, candidates
+        As in `BreachRisk`.
+    """
+    n = len(attainment)
+    attained = np.where(judged, attainment, 1.0)
+    breached = missed_on_paths(objective, attained) & judged
     verdict = _settled(objective, so_far)
     decided = verdict is not None
     probability = float(verdict) if verdict is not None else (1 + int(breached.sum())) / (n + 2)
-    low, high = (probability, probability) if decided else _interval(probability, n, windows_known, so_far, total)
-    credit = np.where(judged, credits_on_paths(agreement, attainment), 0.0)
-    loss = np.where(judged, loss_on_paths(agreement, bad, total, objective.target), 0.0)
-    rest_total = day_total.sum(axis=1)
-    remaining_total = float(rest_total.mean())
-    rest = np.divide(day_bad.sum(axis=1), rest_total, out=np.zeros(n), where=rest_total > 0)
-    early, middle = _exhaustion(objective, so_far, paths, span, draw, np.where(judged, total, np.inf))
-    budget = float(1 - objective.target) * float(total.mean())
+    low, high = (probability, probability) if decided else _interval(probability, n, windows_known, remaining)
+    credit = np.where(judged, credits_on_paths(agreement, attainment, objective=objective, total=time), 0.0)
+    lost = np.where(judged, loss, 0.0)
     return BreachRisk(
         service=objective.service,
         agreement=agreement.id if agreement else None,
         objective=objective.name,
-        period=period,
+        period=so_far.period,
         as_of=so_far.as_of,
         target=objective.target,
         probability=probability,
         probability_low=low,
         probability_high=high,
         decided=decided,
-        attainment_paths=attainment,
-        attainment_p10=float(np.quantile(attainment, 0.1)),
-        attainment_p50=float(np.quantile(attainment, 0.5)),
-        attainment_p90=float(np.quantile(attainment, 0.9)),
+        attainment_paths=attained,
+        attainment_p10=float(np.quantile(attained, 0.1)),
+        attainment_p50=float(np.quantile(attained, 0.5)),
+        attainment_p90=float(np.quantile(attained, 0.9)),
         consumed_good=so_far.good,
         consumed_total=so_far.total,
-        budget_spent=so_far.bad / budget if budget > 0 else 0.0,
-        exhaustion_p10=early,
-        exhaustion_p50=middle,
+        budget_spent=budget_spent,
+        exhaustion_p10=exhaustion[0],
+        exhaustion_p50=exhaustion[1],
         expected_credit=float(credit.mean()),
-        expected_loss=float(loss.mean()),
+        expected_loss=float(lost.mean()),
         credit_p95=float(np.quantile(credit, 0.95)),
         currency=agreement.currency if agreement else "",
-        fast_probability=fast_probability(
-            consumed_bad=so_far.bad,
-            consumed_total=so_far.total,
-            remaining_total=remaining_total,
-            share=float(rest.mean()),
-            share_sd=_underlying_sd(rest, remaining_total),
-            target=objective.target,
-        ),
+        fast_probability=probability if decided else fast,
         monte_carlo_error=0.0 if decided else float(np.sqrt(probability * (1 - probability) / n)),
-        causes=_causes(so_far, paths, span),
+        causes=causes,
         basis=basis,
-        cost_paths=None if agreement is None else credit + loss,
+        cost_paths=None if agreement is None else credit + lost,
+        candidates=() if decided else tuple(candidates),
+        tier_probabilities=_tiers(objective, agreement, attainment, judged),
     )
 
 
-def _interval(
-    probability: float, paths: int, windows_known: int, so_far: Attainment, total: NDArray[np.float64]
-) -> tuple[float, float]:
+def _tiers(
+    objective: Objective, agreement: Agreement | None, attainment: NDArray[np.float64], judged: NDArray[np.bool_]
+) -> tuple[tuple[Decimal, float], ...]:
+    """Return the share of paths on which each credit tier is the one that counts, from the highest bound down."""
+    if agreement is None or agreement.credits is None:
+        return ()
+    tiers = sorted({tier.below for tier in agreement.credits.tiers}, reverse=True)
+    below = [bar_of(t, objective.rounding).missed(attainment) & judged for t in tiers]
+    below.append(np.zeros(len(attainment), dtype=np.bool_))
+    return tuple((t, float((below[k] & ~below[k + 1]).mean())) for k, t in enumerate(tiers))
+
+
+def needed(objective: Objective, so_far: Attainment) -> float:
+    """Return the total from which a window is judged, in the unit of its attainment; at least one."""
+    scale = 10**9 if so_far.unit == "billionths" else 1
+    return float(max(objective.minimum_events * scale, 1))
+
+
+def _interval(probability: float, paths: int, windows_known: int, remaining: float) -> tuple[float, float]:
     """Return a 90 % Beta interval that holds as many windows as stand behind the statement.
 
     The part of the window that is consumed is certain, so the evidence counts 1 ÷ (remaining share)² times (the
@@ -176,14 +240,13 @@ def _interval(
     """
     from scipy.stats import beta
 
-    remaining = max(1e-3, 1.0 - so_far.total / max(float(total.mean()), 1.0))
-    evidence = min(float(paths), (windows_known + 1) / remaining**2)
+    evidence = min(float(paths), (windows_known + 1) / max(1e-3, remaining) ** 2)
     a, b = probability * evidence + 0.5, (1 - probability) * evidence + 0.5
     low, high = (float(beta.ppf(q, a, b)) for q in (0.05, 0.95))
     return min(low, probability), max(high, probability)
 
 
-def _whole(events: NDArray[np.float64], draw: NDArray[np.float64]) -> NDArray[np.float64]:
+def whole_events(events: NDArray[np.float64], draw: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return whole events: rounded up on the paths whose uniform draw is below the fraction; 0 stays 0."""
     return np.asarray(np.floor(events + (1.0 - draw) - 1e-9), dtype=np.float64).clip(min=0.0)
 
@@ -221,43 +284,63 @@ def _underlying_sd(share: NDArray[np.float64], events: float) -> float:
 
 
 def _exhaustion(
-    objective: Objective,
-    so_far: Attainment,
-    paths: BadPaths,
-    span: slice,
-    draw: NDArray[np.float64],
-    total: NDArray[np.float64],
+    bar: Bar, so_far: Attainment, rest: Rest, total: NDArray[np.float64]
 ) -> tuple[datetime | None, datetime | None]:
     """Return the 10 % and 50 % quantile of the day on which the window's budget goes: its midnight, or the cut-off.
 
     The budget is that of the whole window, so a path has a day exactly where it ends in a breach.
     """
-    if span.stop <= span.start:
+    judged = np.isfinite(total)
+    allowed = np.where(judged, float(1 - bar.share) * np.where(judged, total, 0.0), np.inf)
+    unseen = rest.unseen_bad[:, None]
+    spent = so_far.bad + whole_events(np.cumsum(rest.bad, axis=1) + unseen, rest.draw[:, None])
+    return exhaustion_dates(spent, allowed, rest.days, so_far, tie_gone=not bar.tie_meets)
+
+
+def exhaustion_dates(
+    spent: NDArray[np.float64],
+    allowed: NDArray[np.float64],
+    days: Sequence[datetime],
+    so_far: Attainment,
+    *,
+    tie_gone: bool = False,
+) -> tuple[datetime | None, datetime | None]:
+    """Return the 10 % and 50 % quantile of the first day with more spent than allowed, None where it is later.
+
+    Parameters
+    ----------
+    spent : ndarray, shape (n_paths, days)
+        Running sum up to each day.
+    allowed : ndarray, shape (n_paths,)
+    days : sequence of datetime
+        Start of each day; a budget that is gone already is gone at the cut-off.
+    so_far : Attainment
+    tie_gone : bool
+        Whether a budget that is spent to the last event is gone.
+    """
+    if not len(days):
         return None, None
-    allowed = float(1 - objective.target) * total
-    cumulative = so_far.bad + _whole(np.cumsum(paths.bad[:, span], axis=1), draw[:, None])
-    gone = cumulative > allowed[:, None] + 1e-9 * np.maximum(1.0, allowed[:, None])
-    day = np.where(gone.any(axis=1), gone.argmax(axis=1), _NEVER)
+    slack = 1e-9 * np.maximum(1.0, allowed)
+    edge = (allowed - slack if tie_gone else allowed + slack)[:, None]
+    gone = spent >= edge if tie_gone else spent > edge
+    day = np.where(gone.any(axis=1), gone.argmax(axis=1), NEVER)
     found: list[datetime | None] = []
     for level in (0.1, 0.5):
         k = int(np.quantile(day, level, method="inverted_cdf"))
-        if k >= _NEVER:
-            found.append(None)
-            continue
-        local = paths.first_day + timedelta(days=span.start + k)
-        found.append(max(as_utc(local_midnight(local, zone_of(objective.window.zone))), as_utc(so_far.as_of)))
+        found.append(None if k >= NEVER else max(days[k], as_utc(so_far.as_of)))
     return found[0], found[1]
 
 
-def _causes(so_far: Attainment, paths: BadPaths, span: slice) -> tuple[Cause, ...]:
+def _causes(so_far: Attainment, rest: Rest, paths: BadPaths) -> tuple[Cause, ...]:
     """Split the expected bad events into spent already, bad days to come and the everyday level."""
-    day_bad, day_total = paths.bad[:, span], paths.total[:, span]
-    to_come = float(day_bad.sum(axis=1).mean())
-    expected = so_far.bad + to_come
+    usual, column = paths.usual, "days" if paths.starts is None else "slices"
+    unseen = float(rest.unseen_bad.mean())
+    to_come = float(rest.bad.sum(axis=1).mean())
+    expected = so_far.bad + unseen + to_come
     if expected <= 0:
         return ()
-    is_bad_day = day_bad > 2 * paths.usual * day_total
-    spikes = float(np.where(is_bad_day, day_bad, 0.0).sum(axis=1).mean())
+    is_bad_day = rest.bad > 2 * usual * rest.total
+    spikes = float(np.where(is_bad_day, rest.bad, 0.0).sum(axis=1).mean())
     everyday = to_come - spikes
     days = float(is_bad_day.sum(axis=1).mean())
     causes = [
@@ -267,15 +350,20 @@ def _causes(so_far: Attainment, paths: BadPaths, span: slice) -> tuple[Cause, ..
             evidence=f"{so_far.bad} bad of {so_far.total} events so far in the window",
         ),
         Cause(
-            name="bad days to come",
+            name="data not seen yet",
+            share=unseen / expected,
+            evidence=f"{so_far.elapsed_slices - so_far.known_slices} slices of the window have ended without data",
+        ),
+        Cause(
+            name=f"bad {column} to come",
             share=spikes / expected,
-            evidence=f"{_number(days)} days expected with more than twice the usual {100 * paths.usual:.3g} % of bad"
+            evidence=f"{_number(days)} {column} expected with more than twice the usual {100 * usual:.3g} % of bad"
             " events",
         ),
         Cause(
             name="everyday level",
             share=everyday / expected,
-            evidence=f"{_number(everyday)} bad events expected on the other days",
+            evidence=f"{_number(everyday)} bad events expected on the other {column}",
         ),
     ]
     return tuple(sorted((c for c in causes if c.share > 1e-9), key=lambda c: -c.share))
@@ -284,17 +372,3 @@ def _causes(so_far: Attainment, paths: BadPaths, span: slice) -> tuple[Cause, ..
 def _number(count: float) -> str:
     """Return a count for a sentence: whole from 10 on, else two digits."""
     return f"{count:.0f}" if count >= 10 else f"{count:.2g}"
-
-
-def window_share_left(day: date, as_of: datetime, zone: str) -> float:
-    """Return which share of the local day of `as_of` is still to come, above 0 and at most 1.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> window_share_left(date(2027, 1, 1), datetime(2027, 1, 1, 18, tzinfo=UTC), "UTC")
-    0.25
-    """
-    local = zone_of(zone)
-    start, end = (as_utc(local_midnight(d, local)) for d in (day, day + timedelta(days=1)))
-    return float((end - as_of) / (end - start))

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecasting.service_levels.breach.candidates import CANDIDATES, Candidate
-from forecasting.service_levels.breach.carried import ShareFit
+from forecasting.service_levels.breach.candidates import CANDIDATES, Candidate, ShareDistribution
 from forecasting.service_levels.breach.shares import ShareHistory, Span, count_odds, share_at
 from forecasting.service_levels.breach.weights import learn_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_DRAWS = 1000
 _POINTS = 65
-_REACH = 6.0
-"""Points of the grid on either side of the centre, in spreads."""
+"""Points of the grid around the long-run share, within four log-odds."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,7 +81,7 @@ def forecast_shares(
     >>> made.probability(0, 0.04) > 0.95, made.probability(0, 0.06) < 0.05
     (True, True)
     """
-    fits = [c.fit(history, span, seed) for c in candidates]
+    fits = [c.fit(history, span, seed, _DRAWS) for c in candidates]
     weights, windows = learn_weights(history, span, targets, candidates, seed=seed)
     shares = _grid(history, span, fits)
     said = np.stack([np.minimum.accumulate(f.exceed(shares), axis=1) for f in fits])
@@ -98,16 +97,11 @@ def forecast_shares(
     )
 
 
-def _grid(history: ShareHistory, span: Span, fits: Sequence[object]) -> NDArray[np.float64]:
+def _grid(history: ShareHistory, span: Span, fits: Sequence[ShareDistribution]) -> NDArray[np.float64]:
     """Return the shares at which the distribution is held, shape (members, points): dense where it is."""
     total = history.coming(span).sum(axis=1)[:, None]
-    shape = np.sinh(np.linspace(-3.0, 3.0, _POINTS)) / np.sinh(3.0) * _REACH
-    regressions = [f for f in fits if isinstance(f, ShareFit)]
-    found = [np.zeros((history.members, 1)), np.ones((history.members, 1))]
-    for fit in regressions:
-        found.append(share_at(fit.center[:, None] + fit.spread[:, None] * shape, total))
-        worst = np.minimum(fit.worst, 30.0)[:, None]
-        found.append(share_at(worst + np.array([-1e-6, 0.0]), total))
     mean = count_odds(history.bad.sum(axis=1), history.total.sum(axis=1))[:, None]
-    found.append(share_at(mean + np.linspace(-4.0, 4.0, _POINTS), total))
-    return np.asarray(np.sort(np.concatenate(found, axis=1), axis=1), dtype=np.float64)
+    around = share_at(mean + np.linspace(-4.0, 4.0, _POINTS), total)
+    ends = np.broadcast_to([0.0, 1.0], (history.members, 2))
+    found = np.concatenate([ends, around, *(fit.support() for fit in fits)], axis=1)
+    return np.asarray(np.sort(found, axis=1), dtype=np.float64)

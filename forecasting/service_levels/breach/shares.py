@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ HALF_EVENT = 0.5
 
 KNOWN_SHARE = 0.8
 """Share of the slices usually known that a past span must have to teach anything."""
+_SHORTEST = 0.7
+"""Shortest half-life, in slices."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,9 @@ class ShareHistory:
     """Slices that are resampled together."""
     full: int
     """Slices of own history from which on it gets its largest weight against the group's."""
+    whole: ShareHistory | None = None
+    """The history that this is the beginning of: running sums of it serve here too."""
+    _faded: dict[float, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=dict, repr=False)
 
     @property
     def members(self) -> int:
@@ -67,7 +72,7 @@ class ShareHistory:
         """Return what was known after the first `slices` slices."""
         return ShareHistory(
             bad=self.bad[:, :slices], total=self.total[:, :slices], known=self.known[:, :slices],
-            year=self.year, week=self.week, block=self.block, full=self.full,
+            year=self.year, week=self.week, block=self.block, full=self.full, whole=self.whole or self,
         )  # fmt: skip
 
     def of(self, members: NDArray[np.int64]) -> ShareHistory:
@@ -80,12 +85,26 @@ class ShareHistory:
     @cached_property
     def sums(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Bad, total and known slices before each slice, each of shape (members, slices + 1)."""
+        if self.whole is not None:
+            first, second, third = (x[:, : self.slices + 1] for x in self.whole.sums)
+            return first, second, third
         zero = np.zeros((self.members, 1))
         bad, total, known = (
             np.asarray(np.concatenate((zero, np.cumsum(x, axis=1)), axis=1), dtype=np.float64)
             for x in (self.bad, self.total, self.known)
         )
         return bad, total, known
+
+    def faded(self, half_life: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return recency-weighted bad and total before each slice, each of shape (members, slices + 1)."""
+        if self.whole is not None:
+            bad, total = self.whole.faded(half_life)
+            return bad[:, : self.slices + 1], total[:, : self.slices + 1]
+        found = self._faded.get(half_life)
+        if found is None:
+            found = fading(self.bad, half_life), fading(self.total, half_life)
+            self._faded[half_life] = found
+        return found
 
     @cached_property
     def usual(self) -> NDArray[np.float64]:
@@ -133,6 +152,21 @@ class ShareHistory:
         rest = np.maximum(self.coming(span).sum(axis=1), 1e-9)
         left = (1.0 - targets) * (so_far + rest)[:, None] - bad_so_far[:, None]
         return np.asarray(left / rest[:, None], dtype=np.float64)
+
+
+def fading(values: NDArray[np.float64], half_life: float) -> NDArray[np.float64]:
+    """Return recency-weighted sums before each slice, shape (members, slices + 1).
+
+    Examples
+    --------
+    >>> fading(np.array([[1.0, 0.0, 1.0]]), 1.0)
+    array([[0.  , 1.  , 0.5 , 1.25]])
+    """
+    from scipy.signal import lfilter
+
+    decay = 0.5 ** (1.0 / max(_SHORTEST, half_life))
+    zero = np.zeros((len(values), 1))
+    return np.asarray(np.concatenate((zero, lfilter([1.0], [1.0, -decay], values, axis=1)), axis=1), dtype=np.float64)
 
 
 def count_odds(bad: NDArray[np.float64], total: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,8 +16,10 @@ from forecasting.service_levels.breach.level import LevelModel, log_odds
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-OWN_SHARE = 0.8
-"""Largest weight of a service's own history; the rest comes from its group."""
+FULL_DAYS = 365
+"""Known days from which on a service's own history can have its full weight."""
+OWN_BAD_DAYS = 5.0
+"""Own bad days at which half of the paths take their days from the service's own history, the others from its group."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,6 +39,8 @@ class BadPaths:
     """Share of bad on the median known day of history, 0 to 1."""
     odds_factor: NDArray[np.float64] | None = None
     """Shape (n_paths, days): factor on the odds of bad from the load of the path, not yet applied to `bad`."""
+    starts: NDArray[np.int64] | None = None
+    """Where columns are no days but longer slices: their starts, microseconds UTC, shape (columns,)."""
 
     @property
     def loaded(self) -> NDArray[np.float64]:
@@ -78,6 +82,27 @@ def load_bad(bad: NDArray[np.float64], total: NDArray[np.float64], factor: NDArr
     """
     share = np.divide(bad, total, out=np.zeros_like(bad), where=total > 0)
     return np.asarray(scale_odds(share, factor) * total, dtype=np.float64)
+
+
+def own_weight(member: DailyBadness) -> float:
+    """Return on which share of the paths a service's own days stand for those to come, 0 to 1.
+
+    Days of other services come in where its own past is short or has few bad days (outages) to draw from; else its own
+    days do, so that it is bad together with other services as often as it was.
+
+    Examples
+    --------
+    >>> from forecasting.terms.service_level import RatioIndicator
+    >>> total, known = np.full(365, 100.0), np.ones(365, dtype=bool)
+    >>> one_outage = DailyBadness(service="a", group="g", indicator=RatioIndicator(total="calls", bad="lost"),
+    ...     first_day=date(2027, 1, 1), bad=np.eye(1, 365)[0] * 50, total=total, known=known, slices_per_day=24.0)
+    >>> round(own_weight(one_outage), 3)  # 1 ÷ (1 + 5)
+    0.167
+    """
+    squares = float((member.bad**2).sum())
+    # Days that carry the bad events: n where all carry the same, 1 where one day carries them all.
+    carried = float(member.bad.sum()) ** 2 / squares if squares > 0 else 0.0
+    return min(int(member.known.sum()) / FULL_DAYS, 1.0) * carried / (carried + OWN_BAD_DAYS)
 
 
 def simulate_badness(
@@ -136,7 +161,7 @@ def simulate_badness(
     common = np.random.default_rng(stable_seed(seed, "level", own.group)).standard_normal((paths,))
     random = np.random.default_rng(stable_seed(seed, "own", own.group, own.service))
     shock = random.standard_normal((paths,))
-    own_share = OWN_SHARE * min(int(own.known.sum()) / 365.0, 1.0) if len(group) > 1 else 1.0
+    own_share = own_weight(own) if len(group) > 1 else 1.0
     # By name, so that the draws do not depend on the order of the group.
     by_name = sorted(range(len(group)), key=lambda k: group[k].service)
     peers = np.array([k for k in by_name if k != member] or [member])

@@ -13,14 +13,18 @@ from forecasting.service_levels.breach.shares import KNOWN_SHARE, ShareHistory, 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LEARNING_RATE = 2.0
+PRIOR = 0.1
+"""How firmly the weights before anything is known are held: the squared error, summed over past windows, by which a
+set of weights must be better to be one unit away from them."""
+FEW = 30.0
+"""Past windows with which they are held twice as firmly; with fewer, more."""
 MEMORY = 48
 """Past windows (half overlapping) after which a statement counts half."""
 MOST_MEMBERS = 64
 """Services whose past windows are judged; weights are common to the group, so that a part of it teaches enough."""
 _STATEMENTS = 3000
+_DRAWS = 400
 _FEWEST, _MOST = 16, 100
-_CLIP = 0.01
 
 
 def learn_weights(
@@ -34,9 +38,10 @@ def learn_weights(
     """Return the weight of each candidate, and how many past windows they were learnt from.
 
     Every past window of the same length is asked about with the data of then, at the same stage, and each candidate's
-    probability is held against what happened. Weights grow with the likelihood so far, from the weights before
-    anything is known (Bayesian model averaging in its prequential form); services of one window are taken as partly
-    dependent (their sum counts by the square root of their number) and half-overlapping windows as half.
+    probability is held against what happened. The weights are those with which the average of the probabilities would
+    have had the smallest squared error (stacking), held to the weights before anything is known; services of one
+    window are taken as partly dependent (their sum counts by the square root of their number) and half-overlapping
+    windows as half.
 
     Parameters
     ----------
@@ -49,8 +54,8 @@ def learn_weights(
 
     References
     ----------
-    Dawid, Statistical theory: the prequential approach, JRSS A 147 (1984) 278-292. Hoeting et al., Bayesian model
-    averaging, Statistical Science 14 (1999) 382-417.
+    Dawid, Statistical theory: the prequential approach, JRSS A 147 (1984) 278-292. Breiman, Stacked regressions,
+    Machine Learning 24 (1996) 49-64.
     """
     asked = np.flatnonzero(np.isfinite(targets).any(axis=1))
     if len(asked) > MOST_MEMBERS:
@@ -61,7 +66,7 @@ def learn_weights(
     past, goals = history.of(asked), targets[asked]
     most = int(np.clip(_STATEMENTS // len(asked), _FEWEST, _MOST))
     bad, total, known = past.sums
-    score, windows = np.zeros(len(candidates)), 0
+    squares, windows = np.zeros((len(candidates), len(candidates))), 0
     step = max(1, span.length // 2)
     first = max(3, 2 * span.window if span.window > 1 else 8)
     for nth, origin in enumerate(range(past.slices - span.gap - span.length, first, -step)):
@@ -82,9 +87,19 @@ def learn_weights(
         question = np.where(np.isfinite(allowed), allowed, 2.0)
         windows += 1
         fade = 0.5 ** (nth / MEMORY) * 0.5 / np.sqrt(open_.sum())
-        for k, candidate in enumerate(candidates):
-            said = np.clip(candidate.fit(before, span, seed).exceed(question), _CLIP, 1.0 - _CLIP)
-            score[k] += fade * float(np.log(np.where(missed, said, 1.0 - said))[open_].sum())
-    grown = LEARNING_RATE * score + np.log(prior)
-    weight = np.exp(grown - grown.max())
-    return weight / weight.sum(), windows
+        said = np.stack([candidate.fit(before, span, seed, _DRAWS).exceed(question)[open_] for candidate in candidates])
+        away = said - missed[open_]
+        squares += fade * away @ away.T
+    return _lightest(squares, prior / prior.sum(), PRIOR * (1.0 + FEW / max(windows, 1))), windows
+
+
+def _lightest(squares: NDArray[np.float64], prior: NDArray[np.float64], held: float) -> NDArray[np.float64]:
+    """Return the weights, not negative and of sum 1, of the smallest squared error beside the distance to `prior`."""
+    from scipy.optimize import nnls
+
+    root = np.linalg.cholesky(squares + held * np.eye(len(prior)))
+    # A row that outweighs all others stands for the sum of 1.
+    heavy = 1e4 * np.sqrt(np.trace(squares) + held)
+    rows = np.vstack((root.T, np.full(len(prior), heavy)))
+    found = nnls(rows, np.append(np.linalg.solve(root, held * prior), heavy))[0]
+    return np.asarray(found / found.sum(), dtype=np.float64)
