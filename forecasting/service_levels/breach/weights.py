@@ -17,7 +17,7 @@ PRIOR = 0.1
 """How firmly the weights before anything is known are held: the squared error, summed over past windows, by which a
 set of weights must be better to be one unit away from them."""
 FEW = 30.0
-"""Past windows with which they are held twice as firmly; with fewer, more."""
+"""Past windows with which they are held twice as firmly; with half of them five times, and so on."""
 MEMORY = 48
 """Past windows (half overlapping) after which a statement counts half."""
 MOST_MEMBERS = 64
@@ -90,7 +90,7 @@ def learn_weights(
         said = np.stack([candidate.fit(before, span, seed, _DRAWS).exceed(question)[open_] for candidate in candidates])
         away = said - missed[open_]
         squares += fade * away @ away.T
-    return _lightest(squares, prior / prior.sum(), PRIOR * (1.0 + FEW / max(windows, 1))), windows
+    return _lightest(squares, prior / prior.sum(), PRIOR * (1.0 + (FEW / max(windows, 1)) ** 2)), windows
 
 
 def _lightest(squares: NDArray[np.float64], prior: NDArray[np.float64], held: float) -> NDArray[np.float64]:
