@@ -12,6 +12,7 @@ import numpy as np
 
 from forecasting.history.calendar import zone_of
 from forecasting.history.intervals import from_micros
+from forecasting.ports import Executor
 from forecasting.service_levels.breach.badness import DailyBadness, align, daily_badness, judged_name
 from forecasting.service_levels.breach.level import FIRST_ORIGIN, LevelModel, fit_level
 from forecasting.service_levels.breach.planned import PlannedTime, planned_traffic
@@ -121,6 +122,7 @@ def build_fleet(
     until: datetime,
     settings: Settings,
     paths: int,
+    executor: Executor | None = None,
 ) -> Fleet:
     """Prepare the simulation of all promises at a cut-off; events that end after `as_of` are not looked at.
 
@@ -133,6 +135,8 @@ def build_fleet(
         Cut-off, and end of the last window.
     settings : Settings
     paths : int
+    executor : Executor or None
+        Where the shares of bad are forecast; None = here, one after the other.
     """
     masks = TimeMasks()
     all_of = list(simulated_promises(promises))
@@ -196,7 +200,7 @@ def build_fleet(
         groups=groups,
         levels=levels,
         worlds=worlds,
-        shares=_share_forecasts(all_of, members, stepped, groups, as_of=as_of, settings=settings),
+        shares=_share_forecasts(all_of, members, stepped, groups, as_of=as_of, settings=settings, executor=executor),
         excuses=excuses,
         settings=settings,
         paths=paths,
@@ -268,6 +272,7 @@ def _share_forecasts(
     *,
     as_of: datetime,
     settings: Settings,
+    executor: Executor | None,
 ) -> dict[tuple[str, Span], ShareForecast]:
     """Forecast the share of bad of the rest of every coming window of every group."""
     place = {part: (name, k) for name, parts in groups.items() for k, part in enumerate(parts)}
@@ -282,21 +287,35 @@ def _share_forecasts(
                 span = span_of(period, as_of, part[2]) if part in members else stepped[part].span_of(period)
                 goals = asked.setdefault((name, span), {})
                 goals.setdefault(k, set()).add(float(promise.objective.target))
-    found = {}
     histories = {
         name: _share_history([members[p] for p in groups[name]])
         if groups[name][0] in members
         else stepped_history([stepped[p] for p in groups[name]])
-        for name, _ in asked
+        for name in dict.fromkeys(name for name, _ in asked)
     }
+    tasks = []
     for (name, span), goals in asked.items():
         targets = np.full((len(groups[name]), max(map(len, goals.values()))), np.nan)
         for k, some in goals.items():
             targets[k, : len(some)] = sorted(some)
-        found[name, span] = forecast_shares(
-            histories[name], span, targets, seed=stable_seed(settings.seed, "shares", name) % 2**31
-        )
-    return found
+        seed = stable_seed(settings.seed, "shares", name) % 2**31
+        tasks.append(_ShareTask(history=histories[name], span=span, targets=targets, seed=seed))
+    made = [_forecast(task) for task in tasks] if executor is None else executor.map(_forecast, tasks)
+    return dict(zip(asked, made, strict=True))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _ShareTask:
+    """One forecast of the share of bad, of all members of a group."""
+
+    history: ShareHistory
+    span: Span
+    targets: NDArray[np.float64]
+    seed: int
+
+
+def _forecast(task: _ShareTask) -> ShareForecast:
+    return forecast_shares(task.history, task.span, task.targets, seed=task.seed)
 
 
 def _share_history(members: Sequence[DailyBadness]) -> ShareHistory:

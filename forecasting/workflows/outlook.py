@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecasting.history.calendar import is_local_days, zone_of
+from forecasting.ports import Executor
 from forecasting.service_levels.attainment import attainments
 from forecasting.service_levels.breach.by_candidate import candidate_probabilities
 from forecasting.service_levels.breach.limits import LimitedDays, limit_words, limited_days
@@ -332,7 +333,7 @@ def known_history(history: History) -> tuple[date, date]:
     return first, last
 
 
-def prepared_fleet(prepared: Prepared) -> Fleet:
+def prepared_fleet(prepared: Prepared, executor: Executor | None = None) -> Fleet:
     """Return the fleet of a prepared run at its cut-off."""
     return build_fleet(
         prepared.promises,
@@ -341,4 +342,5 @@ def prepared_fleet(prepared: Prepared) -> Fleet:
         until=prepared.windows_end,
         settings=prepared.settings,
         paths=prepared.settings.paths,
+        executor=executor,
     )

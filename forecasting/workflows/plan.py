@@ -72,7 +72,7 @@ def outlooks(
     demand = forecast_demand(prepared, executor=executor, timer=timer)
     progress("breach risk")
     effects, excuses = load_effects(prepared)
-    fleet = prepared_fleet(prepared)
+    fleet = prepared_fleet(prepared, executor)
     drivers = diagnoses(prepared, fleet)
     return Outlooks(
         prepared=prepared,
