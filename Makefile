@@ -7,7 +7,7 @@ JOBS   ?= 2
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-.PHONY: demo demo-meridian test test-nightly check bench bench-forecasts bench-m4 bench-breach bench-cost docs clean help
+.PHONY: demo demo-meridian test test-nightly check bench bench-forecasts bench-m4 bench-breach bench-breach-cost bench-cost docs clean help
 
 help:            ## list the targets
 	@grep -hE '^[a-z0-9-]+: *.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -67,6 +67,9 @@ bench-breach: $(VENV)/.dev  ## P(breach) beside simple rules; needs the harness 
 	@if [ -n "$$FORECASTING_BENCH_BREACH" ] && [ -n "$$FORECASTING_BENCH_DATA" ]; then \
 	  $(BIN)/python benchmarks/breach.py $(BENCH_BREACH); \
 	else echo "P(breach) beside simple rules: not measured; set FORECASTING_BENCH_BREACH and FORECASTING_BENCH_DATA"; fi
+
+bench-breach-cost: $(VENV)/.dev  ## cost of P(breach) by number of services, up to 1,000
+	$(BIN)/python benchmarks/breach_cost.py
 
 # What `make bench` measures of it: 1,000 series of 1,000 slices, 48 ahead, beside the long results and not over them.
 BENCH_COST_SHORT := --series 1000 --lengths 1000 --horizon 48 --out build/bench-cost/short.json

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import os
 import sys
 import time
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "benchmarks" / "results" / "breach.json"
+COST = ROOT / "benchmarks" / "results" / "breach_cost.json"
 PAGE = ROOT / "docs" / "results-breach.md"
 PICTURE = ROOT / "docs" / "pictures" / "breach-reliability.png"
 REAL = ("airports", "emergency_2016", "emergency_2021", "emergency_q", "call_centre")
@@ -166,7 +168,8 @@ def main() -> None:
     results = rounded({"date": given.date.isoformat(), "machine": made, "sets": found})
     write_results(OUT, results)
     draw(results, PICTURE)
-    PAGE.write_text(page(results, picture=f"pictures/{PICTURE.name}"), encoding="utf-8")
+    cost = json.loads(COST.read_text(encoding="utf-8")) if COST.exists() else None
+    PAGE.write_text(page(results, picture=f"pictures/{PICTURE.name}", cost=cost), encoding="utf-8")
     print(PAGE)
 
 

@@ -22,11 +22,13 @@ NAMES = {
     "block_bootstrap": "past days",
     "recent_bootstrap": "recent days",
 }
+COUNTED = ("services", "statements", "wall_s", "shares_wall_s", "cpu_s", "memory_mib")
+"""What the table of cost has of each case, in its order."""
 BLUE, GREY = "#0072b2", "#555555"
 
 
-def page(results: dict[str, Any], *, picture: str) -> str:
-    """Return the Markdown page."""
+def page(results: dict[str, Any], *, picture: str, cost: dict[str, Any] | None = None) -> str:
+    """Return the Markdown page; `cost` is what `benchmarks/breach_cost.py` wrote, where it was run."""
     sets = results["sets"]
     main = {n: s for n, s in sets.items() if "(" not in n}
     below = [n for n, s in main.items() if s["high"] < 0]
@@ -85,6 +87,7 @@ def page(results: dict[str, Any], *, picture: str) -> str:
             ],
         ),
         "",
+        *([] if cost is None else cost_section(cost)),
         "## Stated and observed",
         "",
         f"![Stated probabilities against observed frequencies, one panel a set]({picture})",
@@ -93,6 +96,22 @@ def page(results: dict[str, Any], *, picture: str) -> str:
         "",
         *[line for n, s in sets.items() for line in reliability(n, s)],
     ])  # fmt: skip
+
+
+def cost_section(cost: dict[str, Any]) -> list[str]:
+    """Return what a fleet of each size took."""
+    return [
+        "## Cost",
+        "",
+        *table(
+            ["services", "statements", "wall, s", "shares of bad, s", "CPU of the main process, s", "its peak, MiB"],
+            [[f"{c[key]:,.0f}" for key in COUNTED] for c in cost["cases"]],
+        ),
+        "",
+        f"Three objectives a service, {cost['windows']} windows, {cost['paths']:,} paths, {cost['jobs']} processes. "
+        f"Command: `make bench-breach-cost` · Date: {cost['date']} · {told(cost['machine'])}",
+        "",
+    ]  # fmt: skip
 
 
 def reliability(name: str, one: dict[str, Any]) -> list[str]:

@@ -79,7 +79,7 @@ def code_version() -> str:
     Examples
     --------
     >>> code_version().split("+")[0]
-    '0.3.0'
+    '0.4.0'
     """
     from forecasting import __version__
 

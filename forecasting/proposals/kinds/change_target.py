@@ -58,12 +58,12 @@ class ChangeTarget:
             options.append(self._option(problem, agreement, target, confidence))
         if not options and safe[-1] <= 0:
             return Excuse(
-                reason=f"no target above 0 % is met with {CONFIDENCES[-1]:.0%} in {hardest.period.label}",
+                reason=f"no target above 0 % is met with {100 * CONFIDENCES[-1]:.0f} % in {hardest.period.label}",
                 what_would_help="something that makes the service work; no number in a contract does",
             )
         if not options:
             return Excuse(
-                reason=f"today's target is met with at least {CONFIDENCES[-1]:.0%} in every coming window",
+                reason=f"today's target is met with at least {100 * CONFIDENCES[-1]:.0f} % in every coming window",
                 what_would_help="nothing; no softer target is needed from the next window on",
             )
         return tuple(options)
@@ -87,7 +87,7 @@ class ChangeTarget:
         return Option(
             kind=self.name,
             label=f"Agree on {(100 * target).normalize():f} % instead of {(100 * objective.target).normalize():f} % "
-            f"(met with {confidence:.0%} in the hardest coming window)",
+            f"(met with {100 * confidence:.0f} % in the hardest coming window)",
             capex=0.0,
             opex_per_month=0.0,
             cost_over_horizon=0.0,
