@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -30,13 +31,19 @@ class CapacityCost:
     opex: Decimal
     """opex_per_month × months."""
     total: Decimal
-    """capex + opex, over the horizon."""
+    """capex + order cost + opex + lease rest."""
     currency: str
     price_date: date | None
+    order_cost: Decimal = Decimal(0)
+    """Paid once for the order, whatever its size."""
+    lease_rest: Decimal = Decimal(0)
+    """Running cost after the horizon that the lease still binds to."""
 
 
 def cost_of_units(resource: Resource, units: Decimal, *, ordered: date, until: date) -> CapacityCost | Excuse:
     """Return the cost of ordering `units` more of a resource on `ordered`, up to the day before `until`.
+
+    What a lease still binds to after the horizon is part of the cost: it is owed whatever comes.
 
     Parameters
     ----------
@@ -92,6 +99,9 @@ def cost_of_units(resource: Resource, units: Decimal, *, ordered: date, until: d
     months = months_between(in_use_from, until)
     capex, monthly = resource.capex_per_unit * units, resource.cost_per_unit_month * units
     opex = monthly * months.numerator / months.denominator
+    once = resource.order_cost if units > 0 else Decimal(0)
+    left = max(Fraction(0), resource.lease_months - months)  # the lease binds, whatever the horizon
+    rest = monthly * left.numerator / left.denominator
     return CapacityCost(
         units=units,
         ordered=ordered,
@@ -100,9 +110,11 @@ def cost_of_units(resource: Resource, units: Decimal, *, ordered: date, until: d
         opex_per_month=monthly,
         months=months,
         opex=opex,
-        total=capex + opex,
+        total=capex + once + opex + rest,
         currency=resource.currency,
         price_date=resource.price_date,
+        order_cost=once,
+        lease_rest=rest,
     )
 
 
@@ -121,3 +133,53 @@ def months_between(start: date, end: date) -> Fraction:
         months += Fraction((last - day).days, length)
         day = last
     return months
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """Money on a day; positive = paid."""
+
+    on: date
+    amount: float
+
+
+def monthly_flows(monthly: float, start: date, end: date) -> tuple[Flow, ...]:
+    """Return a running cost as payments at the end of each calendar month, part months by their days.
+
+    Examples
+    --------
+    >>> [(f.on.isoformat(), f.amount) for f in monthly_flows(31.0, date(2027, 1, 17), date(2027, 3, 1))]
+    [('2027-02-01', 15.0), ('2027-03-01', 31.0)]
+    """
+    flows, day = [], start
+    while day < end:
+        length = calendar.monthrange(day.year, day.month)[1]
+        last = min(date(day.year, day.month, length) + timedelta(days=1), end)
+        flows.append(Flow(on=last, amount=monthly * (last - day).days / length))
+        day = last
+    return tuple(flows)
+
+
+def present_value(flows: Iterable[Flow], *, today: date, rate: float) -> float:
+    """Return the value today of payments: amount ÷ (1 + rate)^(days ÷ 365) each; past days count as today.
+
+    Parameters
+    ----------
+    flows : iterable of Flow
+    today : date
+    rate : float
+        Discount rate a year, above −1.
+
+    Raises
+    ------
+    InputError
+        For a rate of −1 or less.
+
+    Examples
+    --------
+    >>> present_value([Flow(on=date(2028, 1, 1), amount=108.0)], today=date(2027, 1, 1), rate=0.08)
+    100.0
+    """
+    if rate <= -1:
+        raise InputError(argument="rate", came=rate, allowed="above -1", try_instead="0.08")
+    return sum((f.amount / (1 + rate) ** (max(0, (f.on - today).days) / 365) for f in flows), 0.0)

@@ -21,13 +21,16 @@ from forecasting.capacity.headroom import (
     order_date,
     passage_date,
 )
+from forecasting.capacity.lead_time import chain_days, days_after_order, lead_days, lead_draws, lead_stages
 from forecasting.capacity.models import CAPACITY_MODELS
 from forecasting.capacity.models.erlang import ErlangC
 from forecasting.capacity.models.growing_stock import first_passage
 from forecasting.capacity.models.response_curve import CurveModel, ResponseCurve
+from forecasting.capacity.remaining import exhausted_before, time_remaining
+from forecasting.capacity.tornado import swings
 from forecasting.capacity.verify import check_queue, check_trend
 from forecasting.history.calendar import DAY, as_utc, zone_of
-from forecasting.terms.capacity import Requirement
+from forecasting.terms.capacity import Calibration, Requirement
 from forecasting.terms.catalogue import Resource
 from forecasting.terms.errors import Excuse, InputError
 from forecasting.terms.forecast import Forecast
@@ -63,6 +66,7 @@ def assess(
     *,
     as_of: datetime,
     curve: ResponseCurve | Excuse | None = None,
+    calibration: Calibration | None = None,
 ) -> Requirement | Excuse:
     """Say how much headroom a resource has, when it runs out, how much is needed and by when it must be ordered.
 
@@ -78,6 +82,8 @@ def assess(
         Cut-off instant, with zone.
     curve : ResponseCurve or Excuse, optional
         Fitted response curve of the service (for its service level), or why there is none.
+    calibration : Calibration, optional
+        How well the model fits history, where that was looked at.
 
     Returns
     -------
@@ -113,7 +119,7 @@ def assess(
             reason=f"no use of {resource.name} in the {len(recent)} days with data before {today:%Y-%m-%d}",
             what_would_help="history in which it is used",
         )
-    usable = resource.units_now * resource.usable_share
+    usable = max(resource.units_now - resource.redundant_units, Decimal(0)) * resource.usable_share
     limit = model.supported(float(usable), None)
     passages = first_passage(demand, limit, at_limit=not model.recurrent)
     if not model.recurrent and demand_now >= limit:
@@ -160,7 +166,7 @@ def assess(
         exhaustion_p50=date_p50,
         exhaustion_p90=passage_date(passages, days, 0.9),
         need_by=need_by,
-        order_by=None if need_by is None else order_date(need_by, resource.lead_time),
+        order_by=None if need_by is None else _order_by(resource, need_by),
         supported_growth=limit / demand_now,
         service_level_now=None if math.isnan(level_now) else level_now,
         service_level_p90=None if math.isnan(level_p90) else level_p90,
@@ -169,11 +175,48 @@ def assess(
         daily_use_p50=tuple(zip(days, daily[0].tolist(), strict=True)),
         daily_use_p90=tuple(zip(days, daily[1].tolist(), strict=True)),
         daily_use_history=tuple(zip(history.days[-CHART_DAYS:].tolist(), shown.tolist(), strict=True)),
+        decide_by=None if need_by is None else _decide_by(resource, need_by),
+        lead_days_p50=chain_days(resource.lead_steps, 0.5) if resource.lead_steps else lead_days(resource),
+        lead_days_p90=lead_days(resource),
+        lead_stages=() if need_by is None else lead_stages(resource, need_by),
+        probability_exhausted_before_arrival=exhausted_before(
+            passages, len(days), lead_draws(resource, len(passages), forecast.seed)
+        ),
+        time_remaining=time_remaining(passages, days),
+        swings=swings(resource, lambda r: CAPACITY_MODELS[r.model.kind](r, curve), demand, days, units=_in_place),
+        calibration=calibration,
+        expected_level_p50=_expected_level(model, float(usable), demand),
     )
 
 
+def _expected_level(model: CapacityModel, usable: float, demand: NDArray[np.float64]) -> float | None:
+    """Return E[A·SL] ÷ E[A] over paths and days; None where there is no service level by load."""
+    if not model.recurrent or demand.sum() <= 0:
+        return None
+    level = model.service_level(usable, demand.ravel())
+    if np.isnan(level).any():
+        return None
+    return float((demand.ravel() * level).sum() / demand.sum())
+
+
+def _in_place(resource: Resource, use: float) -> float:
+    return float(round_up_to_step(resource, use))
+
+
+def _order_by(resource: Resource, need_by: date) -> date:
+    """Return the latest order: a known lead time by the wall clock, steps by 90 % of their length."""
+    if resource.lead_steps:
+        return need_by - DAY * days_after_order(resource)
+    return order_date(need_by, resource.lead_time)
+
+
+def _decide_by(resource: Resource, need_by: date) -> date:
+    """Return the latest decision: before the order there may be steps."""
+    return need_by - DAY * lead_days(resource) if resource.lead_steps else _order_by(resource, need_by)
+
+
 def round_up_to_step(resource: Resource, use: float) -> Decimal:
-    """Return the units that carry `use` usable units: ÷ usable share, then up to what can be bought.
+    """Return the units that carry `use` usable units: ÷ usable share, those kept free, up to what can be bought.
 
     What can be bought is the units in place plus or minus whole steps, never below 0. `use` counts to 12 significant
     digits: the last bits of floating-point noise shall not buy a step.
@@ -186,7 +229,7 @@ def round_up_to_step(resource: Resource, use: float) -> Decimal:
     >>> round_up_to_step(hosts, 14.45), round_up_to_step(hosts, 12.75), round_up_to_step(hosts, 11.0)
     (Decimal('17'), Decimal('15'), Decimal('13'))
     """
-    needed = Decimal(f"{use:.12g}") / resource.usable_share
+    needed = Decimal(f"{use:.12g}") / resource.usable_share + resource.redundant_units
     steps = ((needed - resource.units_now) / resource.step_units).to_integral_value(rounding=ROUND_CEILING)
     return max(resource.units_now + steps * resource.step_units, Decimal(0))
 

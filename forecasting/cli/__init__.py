@@ -14,7 +14,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from forecasting import __version__
-from forecasting.cli import analysis, answers, catalogue, ledger, models, scoring, service_levels, watch
+from forecasting.cli import (
+    analysis,
+    answers,
+    catalogue,
+    ledger,
+    models,
+    negotiate,
+    proposals,
+    scoring,
+    service_levels,
+    watch,
+)
 from forecasting.cli._output import SCHEMA_VERSION
 from forecasting.terms.errors import CatalogueError, ForecastingError
 
@@ -37,7 +48,10 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "forecast": analysis.forecast,
     "risk": analysis.risk,
     "score-risk": scoring.score_risk,
-    "propose": analysis.propose,
+    "negotiate": negotiate.negotiate,
+    "propose": proposals.propose,
+    "decide": proposals.decide,
+    "outcome": proposals.outcome,
     "plan": analysis.plan,
     "warn": analysis.warn,
     "watch": watch.watch,
@@ -49,6 +63,7 @@ GROUPS: dict[str, typer.Typer] = {
     "catalogue": catalogue.app,
     "ledger": ledger.app,
     "models": models.app,
+    "register": proposals.app,
     "warning": answers.app,
 }
 """Groups of commands by name."""

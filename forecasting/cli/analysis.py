@@ -21,7 +21,6 @@ from forecasting.cli._options import (
 )
 from forecasting.cli._output import (
     WIDE,
-    cell,
     console_width,
     exit_if,
     interval,
@@ -292,36 +291,6 @@ def risk(
             rows=rows,
         )  # fmt: skip
     exit_if(fail and bool((frame["probability"] >= space.settings.warn_at).any()))
-
-
-def propose(
-    workspace: WorkspaceOption = Path("."),
-    as_of: AsOfOption = None,
-    seed: SeedOption = None,
-    paths: PathsOption = None,
-    jobs: JobsOption = None,
-    rows: RowsOption = 60,
-    as_json: JsonOption = False,
-) -> None:
-    """Work out options with cost, P(miss) before and after, and order-by dates."""
-    space = open_workspace(workspace, seed=seed, paths=paths, jobs=jobs)
-    with stages(6) as advance:
-        frame = space.compute(as_of, depth="proposals", progress=advance).frames()["options"]
-    if as_json:
-        print_json("propose", records(frame))
-        return
-    pairs = zip(frame["probability_before"], frame["probability_after"], strict=True)
-    shown = frame.assign(
-        **{"P(miss)": [f"{cell(b, '%')} → {cell(a, '%')}" for b, a in pairs]},
-        advised=["✓" if r else "" for r in frame["recommended"]],
-    ).rename(columns={"cost_over_horizon": "cost", "label": "option"})
-    show_table(
-        f"Options: ✓ = recommended, P(miss) before → after, {money_unit(frame)} over the horizon",
-        shown,
-        {"service": "text", "advised": "key", "option": "text", "P(miss)": "key", "cost": "money",
-         "net_benefit": "money", "order_by": "day"},
-        rows=rows,
-    )  # fmt: skip
 
 
 def plan(

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
+from forecasting.capacity.lead_time import dated_steps
 from forecasting.proposals.base import Problem, ProposalKind, money
 from forecasting.terms.errors import Excuse
-from forecasting.terms.proposal import Option, Proposal
+from forecasting.terms.proposal import Milestone, Option, Proposal
 
 PRESSING_DAYS = 60
 """Days before an order-by date from which a resource that runs out comes before everything else."""
@@ -59,8 +60,11 @@ def build_proposal(problem: Problem, kinds: Sequence[ProposalKind]) -> Proposal:
         owner=problem.agreement.owner if problem.agreement and problem.agreement.owner else "service owner",
         success_measure=_success(problem),
         data_cut_off=problem.as_of,
-        loss_if_not_decided=credit + loss if chosen.kind == "accept_risk" else chosen.benefit_mean,
+        loss_if_not_decided=_forgone(problem, chosen, credit + loss),
         currency=problem.currency,
+        drivers=problem.drivers,
+        milestones=_milestones(problem, chosen),
+        need_by=need.need_by if need else None,
     )
 
 
@@ -87,13 +91,26 @@ def ranked(proposals: Sequence[Proposal], *, today: date) -> tuple[Proposal, ...
     return tuple(sorted(proposals, key=place))
 
 
+def _forgone(problem: Problem, chosen: Option, at_stake: float) -> float:
+    """Return what not deciding costs over the horizon."""
+    if problem.aim == "reclaim":
+        return max(0.0, -chosen.cost_over_horizon)
+    return at_stake if chosen.kind == "accept_risk" else chosen.benefit_mean
+
+
+def is_opportunity(proposal: Proposal) -> bool:
+    """Say whether there is something to gain: any option beside doing nothing."""
+    return any(o.kind != "accept_risk" for o in proposal.options)
+
+
 def proposal_id(problem: Problem) -> str:
-    """Return an identity that stays the same over runs: service, agreement, objective and resource."""
-    parts = (
+    """Return an identity that stays the same over runs: service, agreement, objective, resource, and opposite aims."""
+    parts: tuple[str, ...] = (
         problem.service,
         problem.agreement.id if problem.agreement else "",  # two agreements may name their objectives alike
         problem.objective.name if problem.objective else "",
         problem.requirement.resource if problem.requirement else "",
+        *((problem.aim,) if problem.aim in {"reclaim", "tighten"} else ()),
     )
     return "P-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:8]
 
@@ -108,6 +125,8 @@ def _recommend(problem: Problem, options: Sequence[Option]) -> Option:
     pays, at least half of the past windows were missed and every coming one is more likely missed than met.
     """
     nothing = next(o for o in options if o.kind == "accept_risk")
+    if problem.aim == "reclaim":
+        return max(options, key=lambda o: o.net_benefit)
     if problem.requirement is not None and problem.priced_elsewhere:
         return nothing
     if problem.requirement is not None:
@@ -130,6 +149,11 @@ def _recommend(problem: Problem, options: Sequence[Option]) -> Option:
 
 def _why_not(option: Option, chosen: Option, problem: Problem) -> str:
     """Return the reason why an option is not the recommended one, with its numbers."""
+    if problem.aim == "reclaim":
+        return (
+            f"saves {-option.cost_over_horizon:,.0f} {option.currency} over the horizon against "
+            f"{-chosen.cost_over_horizon:,.0f} at the same promises"
+        )
     if option.kind == "accept_risk":
         if problem.requirement is not None:
             return f"P(exhausted) stays at {problem.probability:.0%}"
@@ -162,6 +186,8 @@ def _why_not(option: Option, chosen: Option, problem: Problem) -> str:
 
 
 def _title(problem: Problem) -> str:
+    if problem.requirement is not None and problem.aim == "reclaim":
+        return f"{problem.requirement.resource} has more than it needs"
     if problem.requirement is not None:
         return f"{problem.requirement.resource} may run short"
     name = problem.objective.display_name or problem.objective.name if problem.objective else problem.service
@@ -172,6 +198,11 @@ def _title(problem: Problem) -> str:
 def _problem_text(problem: Problem) -> str:
     if problem.requirement is not None:
         need = problem.requirement
+        if problem.aim == "reclaim":
+            return (
+                f"{need.resource} has {need.units_now.normalize():f} {need.unit}; the 90 % demand of the horizon needs "
+                f"{need.required_p90:.4g}"
+            )
         when = f", median {need.exhaustion_p50.isoformat()}" if need.exhaustion_p50 else ""
         by = problem.local_date(need.horizon_end).isoformat()
         return (
@@ -233,13 +264,27 @@ def _assumptions(problem: Problem, options: Sequence[Option]) -> tuple[str, ...]
 def _decide_by(problem: Problem, chosen: Option) -> date | None:
     if chosen.order_by is not None:
         return chosen.order_by
+    if problem.aim == "reclaim":
+        return None  # nothing is lost but the saving of the days that pass
     worst = problem.worst
     if worst is None or worst.period.start <= problem.as_of:
         return None
     return problem.local_date(worst.period.start)
 
 
+def _milestones(problem: Problem, chosen: Option) -> tuple[Milestone, ...]:
+    """Return the dated steps of the chosen option when it is decided today."""
+    if chosen.kind == "accept_risk" or chosen.effective_from is None:
+        return ()
+    bought = next((r for r in (*problem.resources, *problem.serves) if r.name == chosen.resource), None)
+    if chosen.kind == "add_capacity" and bought is not None:
+        return tuple(Milestone(name=name, due=day) for name, day in dated_steps(bought, problem.today))
+    return (Milestone(name="in effect", due=chosen.effective_from),)
+
+
 def _success(problem: Problem) -> str:
+    if problem.requirement is not None and problem.aim == "reclaim":
+        return f"running cost of {problem.requirement.resource} falls and every promise on it stays met"
     if problem.requirement is not None:
         return f"{problem.requirement.resource} stays below its usable limit on every day of the horizon"
     worst, objective = problem.worst, problem.objective

@@ -13,7 +13,8 @@ from forecasting.terms.alerting import AlertPolicy, BurnRateCondition, Notificat
 from forecasting.terms.covariate import PlannedEvent
 from forecasting.terms.hierarchy import DeclaredSum
 from forecasting.terms.history import Metric
-from forecasting.terms.scenario import Scenario
+from forecasting.terms.measure import Measure
+from forecasting.terms.scenario import HorizonDriver, Scenario
 from forecasting.terms.service_level import Objective
 from forecasting.terms.service_time import ServiceCalendar
 
@@ -56,7 +57,118 @@ class ErlangCModel:
     """Share to be answered in time, 0 to 1."""
     interval_minutes: int = 60
     """Length of the interval whose calls the demand metric counts."""
+    occupancy_limit: Decimal | None = None
+    """Largest share of their time that agents may be busy, above 0, at most 1; None = no limit of its own."""
+    shrinkage: Decimal = Decimal(0)
+    """Share of paid time in which an agent is not on line, 0 to below 1; units are then paid agents."""
     kind: Literal["erlang_c"] = "erlang_c"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErlangAModel:
+    """Callers wait for one of c agents and some give up: M/M/c with exponential patience."""
+
+    handling_time_s: Decimal
+    patience_s: Decimal
+    """Mean time a caller would wait before giving up."""
+    answer_within_s: Decimal
+    target: Decimal
+    """Share of offered calls to be answered in time, 0 to 1."""
+    interval_minutes: int = 60
+    occupancy_limit: Decimal | None = None
+    shrinkage: Decimal = Decimal(0)
+    kind: Literal["erlang_a"] = "erlang_a"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErlangBModel:
+    """Requests that find every unit taken are lost: lines, licences taken out for a while, parking places."""
+
+    holding_time_s: Decimal
+    """Mean time a unit is held."""
+    target: Decimal
+    """Share of requests to be served, 0 to 1 (1 − blocking)."""
+    interval_minutes: int = 60
+    kind: Literal["erlang_b"] = "erlang_b"
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueModel:
+    """G/G/c: requests wait for one of c units; arrivals and service times of any variability (approximation)."""
+
+    service_time_s: Decimal
+    within_s: Decimal
+    target: Decimal
+    """Share of requests that wait at most `within_s`, 0 to 1."""
+    arrival_cv: Decimal = Decimal(1)
+    """Standard deviation ÷ mean of the time between arrivals, 0 or more; 1 = random (Poisson)."""
+    service_cv: Decimal = Decimal(1)
+    interval_minutes: int = 60
+    kind: Literal["ggc"] = "ggc"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalabilityModel:
+    """Universal Scalability Law: throughput as a function of the number of units, with contention and crosstalk.
+
+    Coefficients are given, or fitted on two metrics of the service that uses the resource.
+    """
+
+    gamma: Decimal | None = None
+    """Throughput of one unit, metric units a slice."""
+    alpha: Decimal | None = None
+    """Contention, 0 to 1."""
+    beta: Decimal | None = None
+    """Crosstalk, 0 or more."""
+    units_metric: str | None = None
+    """Metric with the number of units in use per slice, for the fit."""
+    throughput_metric: str | None = None
+    """Metric with the throughput reached per slice, for the fit."""
+    kind: Literal["usl"] = "usl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedundancyModel:
+    """k of n: enough of the n units must be up; k follows from the demand and what one unit carries (`per_unit`)."""
+
+    unit_availability: Decimal
+    """Share of time that one unit is up, 0 to 1."""
+    target: Decimal
+    """Share of time that enough units are up, 0 to 1."""
+    common_cause: Decimal = Decimal(0)
+    """Beta factor: share of a unit's unavailability that takes all units of its failure domain down together."""
+    domains: int = 1
+    """Failure domains over which units are spread evenly (racks, zones, circuits)."""
+    kind: Literal["redundancy"] = "redundancy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BacklogModel:
+    """Work that waits: tickets or overload; a unit works off `per_unit` a local day of its calendar."""
+
+    within: timedelta
+    """Age by which an item is to be done."""
+    target: Decimal
+    """Share of items done by then, 0 to 1."""
+    calendar: str = ""
+    """Service calendar on whose open days work is done and age counts, each as one day; empty = every day."""
+    kind: Literal["backlog"] = "backlog"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaffingModel:
+    """Callers wait for one of c(t) agents over a day whose load changes faster than a stationary queue settles."""
+
+    handling_time_s: Decimal
+    answer_within_s: Decimal
+    target: Decimal
+    interval_minutes: int = 60
+    """Length of a period with one number of agents."""
+    patience_s: Decimal | None = None
+    """Mean patience; None = callers wait for ever."""
+    occupancy_limit: Decimal | None = None
+    shrinkage: Decimal = Decimal(0)
+    kind: Literal["time_varying"] = "time_varying"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +189,36 @@ class GrowingStockModel:
     kind: Literal["growing_stock"] = "growing_stock"
 
 
-CapacityModel = ErlangCModel | ResponseCurveModel | GrowingStockModel
+CapacityModel = (
+    ErlangCModel
+    | ErlangAModel
+    | ErlangBModel
+    | QueueModel
+    | ScalabilityModel
+    | RedundancyModel
+    | BacklogModel
+    | StaffingModel
+    | ResponseCurveModel
+    | GrowingStockModel
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeadStep:
+    """One step between the wish for more capacity and its use; its length is triangular.
+
+    Examples
+    --------
+    >>> LeadStep(name="delivery", low=timedelta(weeks=8), mode=timedelta(weeks=10), high=timedelta(weeks=16)).low.days
+    56
+    """
+
+    name: str
+    low: timedelta
+    mode: timedelta
+    high: timedelta
+    before_order: bool = False
+    """True for steps before the order goes out (decision, tender, approval): they separate decide-by from order-by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +252,18 @@ class Resource:
     lead_time: timedelta = timedelta(0)
     """From order to use."""
     description: str = ""
+    lead_steps: tuple[LeadStep, ...] = ()
+    """The lead time step by step, in order; empty = `lead_time` as a known length."""
+    redundant_units: Decimal = Decimal(0)
+    """Units that must stay free for failures (the k of N+k); not counted as usable."""
+    min_units: Decimal = Decimal(0)
+    """Fewest units that may be kept when capacity is given back."""
+    lease_months: int = 0
+    """Months for which added units are paid at least; 0 = they can be given back at any time."""
+    kwh_per_unit_month: Decimal = Decimal(0)
+    co2_kg_per_unit_month: Decimal = Decimal(0)
+    order_cost: Decimal = Decimal(0)
+    """Paid once an order, whatever its size (project, installation, negotiation)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,6 +365,10 @@ class Catalogue:
     """What was read with a warning (lenient mode)."""
     events: tuple[PlannedEvent, ...] = ()
     """Dated events, past and future."""
+    measures: tuple[Measure, ...] = ()
+    """What could be done beside buying more units."""
+    horizon_drivers: tuple[HorizonDriver, ...] = ()
+    """The driver register: what may change demand, prices or supply."""
     hierarchies: tuple[DeclaredSum, ...] = ()
     """Services whose metric is the sum of that of others."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from forecasting.terms.errors import Excuse
@@ -24,6 +25,66 @@ class ProposalState(StrEnum):
     VERIFIED = "verified"
     FAILED = "failed"
     CLOSED = "closed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    """What an assumption would have to be for the recommendation to change."""
+
+    assumption: str
+    stated: float
+    switches_at: float | None
+    """Value at which another option would be recommended; None = none in the range looked at."""
+    unit: str
+    sentence: str
+    """In words: "if growth is below 1 % a month, not needed before 2027-09-01"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Milestone:
+    """A dated step on the way to an option in use."""
+
+    name: str
+    due: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What somebody decided on a proposal."""
+
+    state: ProposalState
+    """approved, rejected, deferred or amended."""
+    by: str
+    at: datetime
+    why: str
+    option: str = ""
+    """Label of the option that was chosen; empty = the recommended one."""
+    owner: str = ""
+    due: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What was measured after a proposal was put into effect."""
+
+    measured_from: date
+    measured_to: date
+    """Last day, inclusive."""
+    measured_at: datetime
+    by: str
+    actual_cost: float | None = None
+    windows: int = 0
+    """Judged windows in between."""
+    missed: int = 0
+    attainment: float | None = None
+    """Lowest attainment of these windows, 0 to 1."""
+    credits_and_losses: float | None = None
+    """What the misses cost in fact."""
+    benefit_realised: float | None = None
+    """Expected cost of doing nothing (as stated) − what it cost in fact."""
+    regret: float | None = None
+    """Cost in fact − that of the best option in hindsight, by the replayed past; 0 or more."""
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +124,21 @@ class Option:
     side_effects: str = ""
     rejected_because: str | None = None
     """Why it is not recommended; None for the recommended one."""
+    net_present_value: float | None = None
+    """Discounted benefits − discounted costs over the horizon; None where it was not computed."""
+    energy_kwh: float = 0.0
+    """Added energy over the horizon; negative = saved."""
+    co2_kg: float = 0.0
+    reversibility: str = ""
+    """How it can be taken back: "at any time", "after 12 months of lease", "not"."""
+    risk: str = ""
+    """What could go wrong with it, in one sentence."""
+    decide_by: date | None = None
+    """Latest decision: order-by − the steps before the order; None = as order_by."""
+    resource: str | None = None
+    """Resource whose units it changes."""
+    units: Decimal | None = None
+    """Units it adds (negative: gives back)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +178,18 @@ class Proposal:
     """What not deciding is expected to cost over the horizon: the benefit of the recommended option that would be
     forgone, or, where the risk is to be accepted, the credits and losses that come with it."""
     currency: str = "EUR"
+    drivers: tuple[str, ...] = ()
+    """Ids of horizon drivers that it rests on."""
+    sensitivities: tuple[Sensitivity, ...] = ()
+    milestones: tuple[Milestone, ...] = ()
+    """Of the recommended option, in order of date."""
+    need_by: date | None = None
+    """Day by which the recommended option has to serve."""
+    due: date | None = None
+    decision: Decision | None = None
+    outcome: Outcome | None = None
+    rank: int | None = None
+    """Place under the budget, 1 = first; None = not ranked or not funded."""
 
     @property
     def recommendation(self) -> Option:

@@ -39,6 +39,8 @@ class Settings:
     """Sample paths of each replayed statement in the track record."""
     act_at: float = 0.1
     """P(miss) or P(exhausted) from which options are worked out."""
+    discount_rate: float = 0.08
+    """Rate a year at which money of later months is discounted in the net present value of options, 0 or more."""
     warn_at: float = 0.35
     """P(breach) at which an early warning is raised."""
     required_lead_days: float = 7.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from forecasting.history.calendar import zone_of
 from forecasting.history.intervals import from_micros
 from forecasting.ports import Executor
+from forecasting.proposals.base import Change
 from forecasting.service_levels.breach.badness import DailyBadness, align, daily_badness, judged_name
 from forecasting.service_levels.breach.level import FIRST_ORIGIN, LevelModel, fit_level
 from forecasting.service_levels.breach.planned import PlannedTime, planned_traffic
@@ -28,11 +28,12 @@ from forecasting.service_levels.breach.stepped import (
 )
 from forecasting.service_levels.breach.worlds import draw_worlds
 from forecasting.service_levels.masks import TimeMasks
-from forecasting.terms.catalogue import Catalogue, Resource
+from forecasting.terms.catalogue import Catalogue
 from forecasting.terms.errors import Excuse
 from forecasting.terms.service_level import Objective, Period, RatioIndicator, ThresholdIndicator
 from forecasting.terms.settings import Settings
-from forecasting.workflows.capacity import LoadEffect, load_paths, odds_factors
+from forecasting.workflows.capacity import LoadEffect, load_paths
+from forecasting.workflows.changes import load_factor, with_odds
 from forecasting.workflows.demand import Demand
 from forecasting.workflows.prepare import Promise
 
@@ -327,13 +328,8 @@ def _share_history(members: Sequence[DailyBadness]) -> ShareHistory:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Extra:
-    """Units of a resource added for a what-if."""
-
-    resource: Resource
-    units: Decimal
-    in_use_from: date
+Extra = Change
+"""What a what-if changes: units of a resource, demand, what a unit carries, the odds of bad."""
 
 
 def simulate_part(
@@ -342,7 +338,7 @@ def simulate_part(
     *,
     demand: Demand | None,
     effects: Sequence[LoadEffect] = (),
-    extra: Extra | None = None,
+    extra: Change | None = None,
 ) -> BadPaths:
     """Simulate one service's badness on the fleet's worlds.
 
@@ -355,17 +351,18 @@ def simulate_part(
         Forecasts of totals and loads; None takes the mean of the last four same weekdays (replay).
     effects : sequence of LoadEffect
         Loads that act on badness.
-    extra : Extra or None
-        Capacity added.
+    extra : Change or None
+        What is changed, on the same draws. Its demand has to be in `demand` already (`changes.changed_demand`).
     """
     today = fleet.as_of.astimezone(zone_of(part[2])).date()
     days = fleet.reach.get(part, fleet.days)
     if part in fleet.stepped:
         assert fleet.first_day is not None
         worlds = fleet.worlds[(today - fleet.first_day).days]
-        return simulate_steps(
+        steps = simulate_steps(
             fleet.stepped[part], worlds=worlds, first_past_day=fleet.first_day, today=today, zone=part[2]
         )
+        return with_odds(steps, part[0], part[2], extra, fleet.settings.seed)
     member = fleet.members[part]
     name = fleet.group_of(part)
     group = fleet.groups[name]
@@ -378,19 +375,10 @@ def simulate_part(
         forecast = demand.get(effect.resource.metric_service, effect.resource.metric)
         if forecast is None:
             continue
-        added = extra if extra is not None and extra.resource.name == effect.resource.name else None
-        one = odds_factors(
-            effect,
-            load_paths(forecast, today, days),
-            today,
-            worlds,
-            member.first_day,
-            extra=added.units if added else Decimal(0),
-            in_use_from=added.in_use_from if added else None,
-        )
+        one = load_factor(effect, load_paths(forecast, today, days), today, worlds, member.first_day, extra)
         factor = one if factor is None else factor * one
     exact = part in fleet.planned or member.whole_days
-    return simulate_badness(
+    paths = simulate_badness(
         [fleet.members[p] for p in group],
         group.index(part),
         fleet.levels[name],
@@ -402,6 +390,7 @@ def simulate_part(
         seed=fleet.settings.seed,
         odds_factor=factor,
     )
+    return with_odds(paths, part[0], part[2], extra, fleet.settings.seed)
 
 
 def _totals(

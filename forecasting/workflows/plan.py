@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
 from typing import Literal
 
 import numpy as np
@@ -14,24 +12,22 @@ from numpy.typing import NDArray
 from forecasting.early_warning.policy import build_warnings
 from forecasting.history.calendar import zone_of
 from forecasting.ports import Executor
-from forecasting.proposals.base import Problem, money
-from forecasting.proposals.build import build_proposal, ranked
+from forecasting.proposals.base import Problem
+from forecasting.proposals.build import build_proposal, is_opportunity, ranked
 from forecasting.proposals.kinds import KINDS
 from forecasting.service_levels.breach.bar import missed_on_paths
 from forecasting.terms.breach import AlarmScore, BreachRisk, RiskScore
 from forecasting.terms.capacity import Requirement
-from forecasting.terms.catalogue import Resource
 from forecasting.terms.diagnosis import Diagnosis
 from forecasting.terms.errors import Excuse
 from forecasting.terms.plan import ObjectiveOutlook, Plan, PortfolioOutlook, ServiceOutlook
 from forecasting.terms.proposal import Proposal
 from forecasting.terms.service_level import AttainmentStatus, Objective
-from forecasting.workflows.capacity import LoadEffect, assess_resource, load_effects, requirements
-from forecasting.workflows.composite_risk import Simulation, promise_risks, resources_of
+from forecasting.workflows.capacity import LoadEffect, load_effects, requirements
+from forecasting.workflows.composite_risk import Simulation, promise_risks
 from forecasting.workflows.demand import Demand, forecast_demand
 from forecasting.workflows.diagnosis import diagnoses
 from forecasting.workflows.outlook import (
-    Extra,
     Fleet,
     Part,
     build_fleet,
@@ -42,6 +38,7 @@ from forecasting.workflows.outlook import (
     windows_known,
 )
 from forecasting.workflows.prepare import Prepared, Promise
+from forecasting.workflows.problems import problems
 from forecasting.workflows.replay import track_record
 
 Progress = Callable[[str], None]
@@ -110,115 +107,6 @@ def _outlook(
         drivers=found.relations if found else (),
         drivers_declined=found.declined if found else (),
     )
-
-
-def problems(run: Outlooks, needs: Sequence[Requirement]) -> list[Problem]:
-    """Return what asks for a decision: objectives at risk and resources that run out, largest loss first."""
-    prepared, settings = run.prepared, run.prepared.settings
-    catalogue = prepared.catalogue
-    found: list[Problem] = []
-    for promise, outlook in run.promises:
-        open_risks = [r for r in outlook.risks if not r.decided]
-        if not open_risks or max(r.probability for r in open_risks) < settings.act_at:
-            continue
-        if promise.agreement is None and any(
-            o.agreement is not None and part_of(o.objective) == part_of(promise.objective) for _, o in run.promises
-        ):
-            continue  # the agreement on the same indicator asks for the decision
-        found.append(
-            Problem(
-                service=promise.objective.service,
-                objective=promise.objective,
-                agreement=promise.agreement,
-                risks=outlook.risks,
-                resources=tuple(e.resource for e in resources_of(promise, run.effects)),
-                requirement=None,
-                as_of=prepared.as_of,
-                horizon_end=max(r.period.end for r in outlook.risks),
-                zone=promise.objective.window.zone,
-                currency=prepared.currency,
-                past_missed=_past_missed(outlook),
-                resimulate=_resimulator(run, promise),
-                reassess=_no_reassess,
-            )
-        )
-    for need in needs:
-        resource = next(r for r in catalogue.resources if r.name == need.resource)
-        if need.probability_exhausted < settings.act_at:
-            continue
-        found.append(
-            Problem(
-                service=need.service,
-                objective=None,
-                agreement=None,
-                risks=(),
-                resources=(resource,),
-                requirement=need,
-                as_of=prepared.as_of,
-                horizon_end=need.horizon_end,
-                zone=catalogue.services[need.service].zone,
-                currency=prepared.currency,
-                past_missed=None,
-                resimulate=_no_resimulation,
-                reassess=_reassessor(run),
-                priced_elsewhere=any(
-                    e.resource.name == resource.name and e.acts_on(p.objective.service, p.objective.indicator)
-                    for e in run.effects
-                    for p, _ in run.promises
-                    if p.agreement is not None
-                ),
-                paths=settings.paths,
-            )
-        )
-    found.sort(key=lambda p: (-_at_stake(p), -p.probability, p.service))
-    return found
-
-
-def _past_missed(outlook: ObjectiveOutlook) -> float | None:
-    """Return the share of judged past windows that were missed."""
-    judged = [
-        a.status is AttainmentStatus.BREACHED
-        for a in outlook.attainments
-        if (a.final or a.provisional) and a.status in (AttainmentStatus.MET, AttainmentStatus.BREACHED)
-    ]
-    return sum(judged) / len(judged) if judged else None
-
-
-def _at_stake(problem: Problem) -> float:
-    return sum(money(problem.risks, problem))
-
-
-def _resimulator(
-    run: Outlooks, promise: Promise
-) -> Callable[[Resource, Decimal, date], tuple[BreachRisk, ...] | Excuse]:
-    # All past windows, not only those kept for display: the interval is to be that of the risk without the units.
-    known = windows_known(promise, as_of=run.prepared.as_of)
-
-    def resimulate(resource: Resource, units: Decimal, in_use_from: date) -> tuple[BreachRisk, ...] | Excuse:
-        simulation = Simulation(
-            run.fleet,
-            demand=run.demand,
-            effects=run.effects,
-            extra=Extra(resource=resource, units=units, in_use_from=in_use_from),
-        )
-        return promise_risks(promise, simulation, windows_known=known, basis="re-simulated on the same paths")
-
-    return resimulate
-
-
-def _reassessor(run: Outlooks) -> Callable[[Resource, Decimal], Requirement | Excuse]:
-    def reassess(resource: Resource, units: Decimal) -> Requirement | Excuse:
-        return assess_resource(resource, run.prepared, run.demand, run.effects, extra=units)
-
-    return reassess
-
-
-def _no_reassess(resource: Resource, units: Decimal) -> Excuse:
-    return Excuse(reason=f"{resource.name} is not the problem here", what_would_help="ask for its own proposal")
-
-
-def _no_resimulation(resource: Resource, units: Decimal, in_use_from: date) -> Excuse:
-    return Excuse(reason=f"no objective depends on {resource.name} here", what_would_help="a response curve")
 
 
 def portfolio(run: Outlooks) -> tuple[PortfolioOutlook, ...]:
@@ -314,7 +202,7 @@ def make_plan(
         needs, need_excuses = requirements(prepared, run.demand, run.effects)
         progress("proposals")
         proposals = ranked(
-            [build_proposal(p, KINDS) for p in problems(run, needs)],
+            _proposals(problems(run, needs)),
             today=prepared.as_of.astimezone(zone_of(prepared.zone)).date(),
         )
     score: RiskScore | None = None
@@ -352,6 +240,12 @@ def make_plan(
         data_first=first,
         data_last=last,
     )
+
+
+def _proposals(found: Sequence[Problem]) -> list[Proposal]:
+    """Return a proposal for each problem; where there might be an opportunity, only if there is one."""
+    made = [build_proposal(p, KINDS) for p in found]
+    return [m for m, p in zip(made, found, strict=True) if p.aim in {"risk", "shortage"} or is_opportunity(m)]
 
 
 def _past_only(prepared: Prepared, demand: Demand) -> Outlooks:

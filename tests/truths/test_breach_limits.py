@@ -226,7 +226,7 @@ def test_more_demand_than_ever_suspends_the_target() -> None:
             paths=np.full((SETTINGS.paths, days), times * coming), model="given", cut_off=AS_OF, seed=1,
         )  # fmt: skip
         found[times] = judged(run, Demand(forecasts={("shop", "total"): ahead}))[0]
-    assert [r.basis.rsplit(": ", 1)[1] for r in found[0.5]] == ["0.0% of the traffic to come"] * 5
+    assert [r.basis.rsplit(": ", 1)[1] for r in found[0.5]] == ["0.0 % of the traffic to come"] * 5
     shares = [float(r.basis.rsplit(": ", 1)[1].split("%")[0]) for r in found[2.0]]
     assert 40 < min(shares) <= max(shares) < 75  # 800 of 1,440 calls a day are in busy hours
     for calm, busy in zip(found[1.0], found[2.0], strict=True):

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from datetime import date, timedelta
+from dataclasses import replace
 from decimal import Decimal
 
-import numpy as np
-
-from forecasting.capacity.cost import cost_of_units
-from forecasting.capacity.headroom import order_date
-from forecasting.proposals.base import Problem, cost_on_paths, money
+from forecasting.capacity.lead_time import lead_days
+from forecasting.proposals.appraise import (
+    Bill,
+    Words,
+    bill_of_units,
+    option_on_limit,
+    option_on_paths,
+    start_of,
+    who_else,
+)
+from forecasting.proposals.base import Change, Problem, not_for_opportunity
 from forecasting.terms.catalogue import Resource
 from forecasting.terms.errors import Excuse
 from forecasting.terms.proposal import Option
@@ -34,12 +40,19 @@ class AddCapacity:
 
     def options(self, problem: Problem) -> tuple[Option, ...] | Excuse:
         """Return the sizes worth looking at, or why more capacity does not help."""
+        if (declined := not_for_opportunity(problem)) is not None:
+            return declined
         if problem.requirement is not None:
             return self._for_resource(problem)
         if not problem.resources:
             return Excuse(
-                reason=f"no resource of {problem.service} is in the catalogue",
-                what_would_help="a Resource document with the service in `services`",
+                reason=f"no resource of {problem.service} is in the catalogue"
+                if not problem.serves
+                else f"no resource of {problem.service} was found to act on this objective "
+                f"({', '.join(r.name for r in problem.serves)} were looked at)",
+                what_would_help="a Resource document with the service in `services`"
+                if not problem.serves
+                else "a response_curve model on the objective's metrics, where its load is a cause",
             )
         options: list[Option] = []
         excuses: list[Excuse] = []
@@ -57,42 +70,20 @@ class AddCapacity:
 
     def _for_service(self, problem: Problem, resource: Resource) -> tuple[Option, ...] | Excuse:
         """Return sizes of one resource for an objective at risk."""
-        start = _in_use_from(resource, problem)
+        start = start_of(problem, resource)
         if start >= problem.last_day:
             return _too_late(resource)
-        worst = problem.worst
-        assert worst is not None, "an objective at risk has windows"
-        before = cost_on_paths(problem, problem.risks)
         options = []
         for steps in STEPS:
             extra = resource.step_units * steps
             if resource.max_units is not None and resource.units_now + extra > resource.max_units:
                 break
-            risks = problem.resimulate(resource, extra, start)
+            risks = problem.resimulate(Change(resource=resource, units=extra, in_use_from=start))
             if isinstance(risks, Excuse):
                 return risks
-            same = problem.same_window(risks)
-            assert same is not None, "the same windows are re-simulated"
-            saved = before - cost_on_paths(problem, risks)
-            credit, loss = money(risks, problem)
-            options.append(
-                self._option(
-                    problem,
-                    resource,
-                    extra,
-                    start,
-                    before=worst.probability,
-                    after=(same.probability, same.probability_low, same.probability_high),
-                    credit=credit,
-                    loss=loss,
-                    saved=saved,
-                    order_by=_order_by(resource, problem),
-                )
-            )
-        return tuple(options) or Excuse(
-            reason=f"{resource.name}: {resource.max_units} {resource.unit} is the most there can be",
-            what_would_help="another resource or another limit",
-        )
+            words, bill = self._said(problem, resource, extra)
+            options.append(option_on_paths(problem, words, bill, risks, resource=resource.name, units=extra))
+        return tuple(options) or _no_more(resource, "another resource or another limit")
 
     def _for_resource(self, problem: Problem) -> tuple[Option, ...] | Excuse:
         """Return half of what the 90 % demand needs, all of it, and a quarter more; up to the first that is enough."""
@@ -100,7 +91,7 @@ class AddCapacity:
         assert need is not None, "asked only for a capacity problem"
         wanted = max(need.required_p90 - float(resource.units_now), float(resource.step_units))
         steps = max(1, math.ceil(wanted / float(resource.step_units) - 1e-9))
-        start = _in_use_from(resource, problem)
+        start = start_of(problem, resource)
         if start >= problem.last_day:
             return _too_late(resource)
         sizes = {max(1, math.ceil(steps / 2)), steps, steps + max(1, math.ceil(steps / 4))}
@@ -110,105 +101,62 @@ class AddCapacity:
         options = []
         for count in sorted(sizes):
             extra = resource.step_units * count
-            after = problem.reassess(resource, extra)
+            after = problem.reassess(Change(resource=resource, units=extra, in_use_from=start))
             if isinstance(after, Excuse):
                 return after
-            p = after.probability_exhausted
-            options.append(
-                self._option(
-                    problem,
-                    resource,
-                    extra,
-                    start,
-                    before=need.probability_exhausted,
-                    after=(p, *problem.monte_carlo(p)),
-                    credit=0.0,
-                    loss=0.0,
-                    saved=np.zeros(1),
-                    order_by=need.order_by,
-                )
+            words, bill = self._said(problem, resource, extra)
+            made = option_on_limit(
+                problem, words, bill, after, resource=resource.name, units=extra, order_by=need.order_by
             )
-            if p <= ENOUGH:
+            options.append(replace(made, decide_by=need.decide_by) if need.decide_by is not None else made)
+            if after.probability_exhausted <= ENOUGH:
                 break
-        return tuple(options) or Excuse(
-            reason=f"{resource.name}: {resource.max_units} {resource.unit} is the most there can be",
-            what_would_help="another limit, less demand, or another resource",
-        )
+        return tuple(options) or _no_more(resource, "another limit, less demand, or another resource")
 
-    def _option(
-        self,
-        problem: Problem,
-        resource: Resource,
-        extra: Decimal,
-        start: date,
-        *,
-        before: float,
-        after: tuple[float, float, float],
-        credit: float,
-        loss: float,
-        saved: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-        order_by: date | None,
-    ) -> Option:
-        bill = cost_of_units(resource, extra, ordered=problem.today, until=max(problem.last_day, problem.today))
+    def _said(self, problem: Problem, resource: Resource, extra: Decimal) -> tuple[Words, Bill]:
+        """Return what is said of a size, and its bill."""
+        bill = bill_of_units(problem, resource, extra)
         assert not isinstance(bill, Excuse), "sizes beyond the largest number of units are not asked for"
-        cost = float(bill.total)
-        return Option(
+        sunk = bill.once > 0
+        if resource.lease_months:
+            back = f"after {resource.lease_months} months of lease"
+        elif bill.monthly:
+            back = "at any time" + ("; what was paid with the order is spent" if sunk else "")
+        else:
+            back = "not: it is paid once"
+        if problem.requirement is not None:
+            risk = "Demand may grow more slowly than forecast; then it was bought too early."
+        else:
+            risk = "Helps only as far as load is the cause, which was learnt from history and not from a trial."
+        words = Words(
             kind=self.name,
             label=f"Add {extra.normalize():f} {resource.unit} to {resource.name} "
             f"({resource.units_now.normalize():f} → {(resource.units_now + extra).normalize():f})",
-            capex=float(bill.capex),
-            opex_per_month=float(bill.opex_per_month),
-            cost_over_horizon=cost,
-            currency=resource.currency,
-            price_date=resource.price_date,
-            lead_time_days=resource.lead_time.days,
-            probability_before=before,
-            probability_after=after[0],
-            probability_after_low=after[1],
-            probability_after_high=after[2],
-            expected_credit_after=credit,
-            expected_loss_after=loss,
-            benefit_mean=float(saved.mean()),
-            benefit_p10=float(np.quantile(saved, 0.1)),
-            benefit_p90=float(np.quantile(saved, 0.9)),
-            net_benefit=float(saved.mean()) - cost,
-            confidence=float((saved > cost).mean()),
-            order_by=order_by,
-            effective_from=bill.in_use_from,
-            side_effects=_side_effects(problem, resource, bill.in_use_from),
+            side_effects=" ".join(x for x in (who_else(problem, resource), _late(problem, bill)) if x),
+            reversibility=back,
+            risk=risk,
         )
+        return words, bill
 
 
-def _side_effects(problem: Problem, resource: Resource, in_use_from: date) -> str:
-    """Say who else gains, and whether the limit may be passed before the units serve (which P after leaves out)."""
-    others = [s for s in resource.services if s != problem.service]
-    said = [f"Also serves {', '.join(others)}."] if others else []
+def _late(problem: Problem, bill: Bill) -> str:
+    """Say where the limit may be passed before the units serve, which P after leaves out."""
     need_by = problem.requirement.need_by if problem.requirement else None
-    if need_by is not None and need_by < in_use_from:
-        said.append(f"Comes late: the limit may be passed from {need_by} on, the units serve from {in_use_from} on.")
-    return " ".join(said)
+    if need_by is None or need_by >= bill.start:
+        return ""
+    return f"Comes late: the limit may be passed from {need_by} on, the units serve from {bill.start} on."
+
+
+def _no_more(resource: Resource, instead: str) -> Excuse:
+    return Excuse(
+        reason=f"{resource.name}: {resource.max_units} {resource.unit} is the most there can be",
+        what_would_help=instead,
+    )
 
 
 def _too_late(resource: Resource) -> Excuse:
     """Say that nothing ordered today serves within the horizon."""
     return Excuse(
-        reason=f"{resource.name}: a lead time of {resource.lead_time.days} days ends after the horizon",
+        reason=f"{resource.name}: a lead time of {lead_days(resource)} days ends after the horizon",
         what_would_help="a longer horizon, or a shorter lead time",
     )
-
-
-def _order_by(resource: Resource, problem: Problem) -> date | None:
-    """Return the latest order that serves the worst window from its first day, today at the earliest.
-
-    None where an order of today would come after the window.
-    """
-    worst = problem.worst
-    assert worst is not None, "an objective at risk has windows"
-    if _in_use_from(resource, problem) >= problem.local_date(worst.period.end):
-        return None
-    return max(order_date(problem.local_date(worst.period.start), resource.lead_time), problem.today)
-
-
-def _in_use_from(resource: Resource, problem: Problem) -> date:
-    """Return the first day on which an order of today serves; part of a day of lead time counts as the next."""
-    return problem.today - timedelta(days=-resource.lead_time // timedelta(days=1))

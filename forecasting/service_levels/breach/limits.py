@@ -317,6 +317,7 @@ def limit_words(objective: Objective, share: float) -> str:
         Mean share of the traffic to come (suspended) or of the bad events to come (scaled) that it takes away.
     """
     above = f"above {objective.workload_limit} of {objective.workload_metric} a slice"
+    taken = 100 * max(share, 0.0) + 0.0  # rounding may leave a negative zero
     if objective.workload_effect == "scaled":
-        return f"; {above} bad events are forgiven in proportion: {share:.1%} of those to come"
-    return f"; {above} the target is suspended: {share:.1%} of the traffic to come"
+        return f"; {above} bad events are forgiven in proportion: {taken:.1f} % of those to come"
+    return f"; {above} the target is suspended: {taken:.1f} % of the traffic to come"

@@ -1,0 +1,24 @@
+"""Retire: end a service or a part of it."""
+
+from __future__ import annotations
+
+from forecasting.proposals.base import Problem
+from forecasting.proposals.measures import options_of
+from forecasting.terms.errors import Excuse
+from forecasting.terms.proposal import Option
+
+
+class Retire:
+    """Retire, by the measures of the catalogue.
+
+    Examples
+    --------
+    >>> Retire().name
+    'retire'
+    """
+
+    name = "retire"
+
+    def options(self, problem: Problem) -> tuple[Option, ...] | Excuse:
+        """Return an option for each declared measure, or what to declare."""
+        return options_of(problem, "retire")
