@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecasting.capacity.headroom import DailyUse, daily_use, forecast_days
+from forecasting.capacity.trend import draw, explanations
 from forecasting.terms.errors import Excuse, InputError
 from forecasting.terms.forecast import Forecast
 from forecasting.terms.history import Series
@@ -133,10 +134,10 @@ def growth_forecast(forecast: Forecast, history: Series, *, as_of: datetime, hor
     """Forecast a stock by its own growth from the cut-off on.
 
     A demand model is chosen by how it does a month ahead, where a stock has hardly moved; a stock has to be right on a
-    far day, and there the straight line through its last year (in the logarithm, where `grows_by_factor`) errs least.
-    The level now is that of the last whole weeks about the line, as many as make its error smallest: many where
-    deviations pass, one where they stay. Slope, level, shocks that stay and noise that passes are drawn for each path
-    (all normal). With less than a year of history the demand forecast is kept and continued by `extend_growth`.
+    far day. There the explanations of `trend.explanations` are weighed against each other (straight in the level or in
+    its logarithm, with or without a bend and a yearly season, straying by noise, shocks that stay or swings that
+    pass), and every path follows one of them with what history leaves open of it. With less than a year of history the
+    demand forecast is kept and continued by `extend_growth`.
 
     Parameters
     ----------
@@ -159,11 +160,6 @@ def growth_forecast(forecast: Forecast, history: Series, *, as_of: datetime, hor
     InputError
         Where the forecast is not daily.
 
-    Notes
-    -----
-    With noise² and shock² per day, the mean deviation of w days misses the level by noise² ÷ w + shock²·w ÷ 3, which
-    is smallest at w = √3·noise ÷ shock.
-
     Examples
     --------
     >>> from datetime import UTC, timedelta
@@ -182,22 +178,13 @@ def growth_forecast(forecast: Forecast, history: Series, *, as_of: datetime, hor
         return use
     if (use.days[-1] - use.days[0]).astype(int) + 1 < TREND_DAYS:
         return extend_growth(forecast, history, as_of=as_of, horizon=horizon)
-    line, by_factor, recent = _last_year(use)
-    values = np.log(use.level[recent]) if by_factor else use.level[recent]
-    x = (use.days[recent] - use.days[recent][0]).astype(np.float64)
-    best = np.sqrt(3) * line.noise / line.daily_shock if line.daily_shock > 0 else len(x) if line.noise > 0 else 1
-    width = min(7 * max(round(float(min(best, len(x))) / 7), 1), len(x))
-    level = float((values - line.slope * (x - x[-width:].mean()))[-width:].mean())
-    level_error = np.sqrt(line.noise**2 / width + line.daily_shock**2 * width / 3)
+    day = use.days.astype(np.int64)
+    found, forms = explanations(day, use.level)
     rng = np.random.default_rng((forecast.seed, 0x6120))
-    count = len(forecast.paths)
-    first = (np.datetime64(days[0], "D") - use.days[recent][0]).astype(int) - x[-width:].mean()
-    paths = level + level_error * rng.standard_normal((count, 1)) + _ahead(line, first + np.arange(horizon), count, rng)
-    return dataclasses.replace(
-        forecast,
-        paths=_bounded(np.exp(paths) if by_factor else paths, forecast),
-        model=_named(by_factor),
-    )
+    first = int((np.datetime64(days[0], "D") - use.days[-1]).astype(int))
+    paths = draw(found, forms, first=first, horizon=horizon, paths=len(forecast.paths), rng=rng)
+    by_factor = sum(c.weight for c in found if c.form == "factor") > 0.5
+    return dataclasses.replace(forecast, paths=_bounded(paths, forecast), model=_named(by_factor))
 
 
 def _last_year(use: DailyUse) -> tuple[LinearTrend, bool, NDArray[np.bool_]]:

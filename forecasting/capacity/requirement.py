@@ -23,10 +23,12 @@ from forecasting.capacity.headroom import (
 )
 from forecasting.capacity.lead_time import chain_days, days_after_order, lead_days, lead_draws, lead_stages
 from forecasting.capacity.models import CAPACITY_MODELS
+from forecasting.capacity.models.backlog import Backlog
 from forecasting.capacity.models.erlang import ErlangC
 from forecasting.capacity.models.growing_stock import first_passage
 from forecasting.capacity.models.response_curve import CurveModel, ResponseCurve
 from forecasting.capacity.remaining import exhausted_before, time_remaining
+from forecasting.capacity.supply import ComingSupply
 from forecasting.capacity.tornado import swings
 from forecasting.capacity.verify import check_queue, check_trend
 from forecasting.history.calendar import DAY, as_utc, zone_of
@@ -67,6 +69,8 @@ def assess(
     as_of: datetime,
     curve: ResponseCurve | Excuse | None = None,
     calibration: Calibration | None = None,
+    coming: ComingSupply | None = None,
+    plain: Forecast | None = None,
 ) -> Requirement | Excuse:
     """Say how much headroom a resource has, when it runs out, how much is needed and by when it must be ordered.
 
@@ -84,6 +88,11 @@ def assess(
         Fitted response curve of the service (for its service level), or why there is none.
     calibration : Calibration, optional
         How well the model fits history, where that was looked at.
+    coming : ComingSupply, optional
+        Units and usable share on each coming day, where they are not those of today.
+    plain : Forecast, optional
+        The forecast without drivers, on the same paths: how high busy days stand above the mean is a matter of usual
+        weeks, what a driver does to a day's demand it does to that day's peak.
 
     Returns
     -------
@@ -111,7 +120,7 @@ def assess(
     if isinstance(history, Excuse):
         return history
     today = as_utc(as_of).astimezone(zone_of(use_history.zone)).date()
-    measured, demand, busy = _daily_demand(history, forecast, model)
+    measured, demand, busy = _daily_demand(history, forecast, model, plain)
     recent = measured[len(measured) - len(history.recent(today).days) :]
     demand_now = float(np.quantile(recent, 0.95)) if model.recurrent else float(measured[-1])
     if demand_now <= 0:
@@ -121,7 +130,8 @@ def assess(
         )
     usable = max(resource.units_now - resource.redundant_units, Decimal(0)) * resource.usable_share
     limit = model.supported(float(usable), None)
-    passages = first_passage(demand, limit, at_limit=not model.recurrent)
+    limits = limit if coming is None else coming.limits(model, float(resource.redundant_units))
+    passages = first_passage(demand, limits, at_limit=not model.recurrent)
     if not model.recurrent and demand_now >= limit:
         passages = np.zeros_like(passages)
     highest = demand.max(axis=1)
@@ -142,7 +152,11 @@ def assess(
         end=days[-1],
         seed=forecast.seed,
     )
-    required = [round_up_to_step(resource, u) for u in (use_p50, use_p90)]
+    if coming is None:
+        required = [round_up_to_step(resource, u) for u in (use_p50, use_p90)]
+    else:
+        required = [up_to_step(resource, n) for n in coming.needed(resource, model, demand, (0.5, 0.9))]
+    usable_end = float(usable) if coming is None else coming.usable_end(float(resource.redundant_units))
     daily = [model.required(None, np.quantile(demand, q, axis=0)) for q in (0.5, 0.9)]
     shown = model.required(None, measured[-CHART_DAYS:])
     return Requirement(
@@ -158,7 +172,7 @@ def assess(
         use_p50=use_p50,
         use_p90=use_p90,
         headroom_now=float(usable) - use_now,
-        headroom_end=float(usable) - use_p50,
+        headroom_end=usable_end - use_p50,
         required_p50=float(required[0]),
         required_p90=float(required[1]),
         probability_exhausted=float((passages < len(days)).mean()),
@@ -230,6 +244,11 @@ def round_up_to_step(resource: Resource, use: float) -> Decimal:
     (Decimal('17'), Decimal('15'), Decimal('13'))
     """
     needed = Decimal(f"{use:.12g}") / resource.usable_share + resource.redundant_units
+    return up_to_step(resource, needed)
+
+
+def up_to_step(resource: Resource, needed: Decimal) -> Decimal:
+    """Return the units that can be had that are at least `needed`: those in place plus or minus whole steps."""
     steps = ((needed - resource.units_now) / resource.step_units).to_integral_value(rounding=ROUND_CEILING)
     return max(resource.units_now + steps * resource.step_units, Decimal(0))
 
@@ -252,14 +271,21 @@ def _same_metric(resource: Resource, use: Series, forecast: Forecast, as_of: dat
 
 
 def _daily_demand(
-    history: DailyUse, forecast: Forecast, model: CapacityModel
+    history: DailyUse, forecast: Forecast, model: CapacityModel, plain: Forecast | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], BusyDays | None]:
     """Demand of the day that capacity has to carry: in history (n,), on paths (n_paths, days), and the busy days."""
     paths = np.maximum(forecast.paths, 0.0)
     if not model.recurrent:
         return history.level, paths, None
     busy = busy_days(history)
-    return history.peak, busy.demand(history.level, paths, seed=forecast.seed), busy
+    if isinstance(model, Backlog):
+        # Work that may wait is carried by the days' mean, not by the busiest of them.
+        busy = BusyDays(factors=np.ones(1), days=busy.days)
+    usual = paths if plain is None else np.maximum(plain.paths, 0.0)
+    demand = busy.demand(history.level, usual, seed=forecast.seed)
+    if plain is not None:
+        demand = demand * np.divide(paths, usual, out=np.ones_like(paths), where=usual > 0)
+    return (history.level if isinstance(model, Backlog) else history.peak), demand, busy
 
 
 def _check_erlang(case: _Case) -> str:

@@ -25,6 +25,7 @@ from forecasting.cli import (
     scoring,
     service_levels,
     watch,
+    what_if,
 )
 from forecasting.cli._output import SCHEMA_VERSION
 from forecasting.terms.errors import CatalogueError, ForecastingError
@@ -49,6 +50,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "risk": analysis.risk,
     "score-risk": scoring.score_risk,
     "negotiate": negotiate.negotiate,
+    "what-if": what_if.what_if,
     "propose": proposals.propose,
     "decide": proposals.decide,
     "outcome": proposals.outcome,

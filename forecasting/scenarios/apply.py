@@ -14,7 +14,7 @@ from forecasting.history.calendar import slice_bounds, to_local
 from forecasting.terms.errors import InputError
 from forecasting.terms.forecast import Forecast
 from forecasting.terms.history import MetricKind
-from forecasting.terms.scenario import DriverEffect
+from forecasting.terms.scenario import DriverEffect, ResourceEffect
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,7 +63,7 @@ def apply_effects(forecast: Forecast, effects: Sequence[DriverEffect], *, seed: 
     array([100., 100., 200., 200., 100.])
     """
     for effect in effects:
-        _check(effect)
+        checked(effect)
     meant = [e for e in effects if (e.service, e.metric) == (forecast.service, forecast.metric.name)]
     if not meant:
         return forecast
@@ -74,7 +74,7 @@ def apply_effects(forecast: Forecast, effects: Sequence[DriverEffect], *, seed: 
     if forecast.metric.kind is MetricKind.COUNT:
         per_slice = forecast.step / DAY
     for effect in sorted(meant, key=_order):
-        size, happens = _draws(effect, len(forecast.paths), seed)
+        size, happens = draws(effect, len(forecast.paths), seed)
         since = days - (np.datetime64(effect.start, "D") - np.datetime64(0, "D")).astype(np.float64)
         acts = since >= 0
         if effect.end is not None:
@@ -94,7 +94,7 @@ def apply_effects(forecast: Forecast, effects: Sequence[DriverEffect], *, seed: 
     return dataclasses.replace(forecast, paths=paths, model=f"{forecast.model} with {names}")
 
 
-def _check(effect: DriverEffect) -> None:
+def checked(effect: DriverEffect | ResourceEffect) -> None:
     """Refuse an effect that means nothing."""
     sizes = (effect.low, effect.mode, effect.high)
     if not (np.isfinite(sizes).all() and effect.low <= effect.mode <= effect.high):
@@ -104,7 +104,7 @@ def _check(effect: DriverEffect) -> None:
             allowed="finite numbers in rising order",
             try_instead=str(tuple(sorted(sizes))),
         )
-    if effect.kind == "multiplier" and effect.low < 0:
+    if effect.kind.endswith("multiplier") and effect.low < 0:
         raise InputError(
             argument=f"{effect.driver} low", came=effect.low, allowed="a factor of 0 or more", try_instead="0.8"
         )
@@ -112,7 +112,7 @@ def _check(effect: DriverEffect) -> None:
         raise InputError(
             argument=f"{effect.driver} likelihood", came=effect.likelihood, allowed="0 to 1", try_instead="0.5"
         )
-    if effect.ramp_days < 0:
+    if isinstance(effect, DriverEffect) and effect.ramp_days < 0:
         raise InputError(
             argument=f"{effect.driver} ramp_days", came=effect.ramp_days, allowed="0 or more", try_instead="0"
         )
@@ -130,8 +130,10 @@ def _order(effect: DriverEffect) -> tuple[str, ...]:
     return effect.driver, effect.kind, effect.start.isoformat(), repr((effect.low, effect.mode, effect.high))
 
 
-def _draws(effect: DriverEffect, paths: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Size and occurrence on each path, by inverse distribution functions of the driver's own uniform numbers."""
+def draws(
+    effect: DriverEffect | ResourceEffect, paths: int, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return size and occurrence on each path, shape (paths,), by inverse functions of the driver's own numbers."""
     name = int.from_bytes(hashlib.sha256(effect.driver.encode()).digest()[:8], "big")
     rng = np.random.default_rng((seed, name))
     # Row by row, so that world i does not depend on how many worlds there are.

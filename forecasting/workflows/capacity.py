@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecasting.capacity.growth import growth_forecast
+from forecasting.capacity.headroom import forecast_days
 from forecasting.capacity.models.response_curve import ResponseCurve, fit_response_curve
 from forecasting.capacity.requirement import assess
+from forecasting.capacity.supply import ComingSupply
 from forecasting.history.calendar import local_starts, slice_starts
+from forecasting.scenarios.apply import apply_effects
+from forecasting.scenarios.supply import as_expected, supply
 from forecasting.terms.capacity import Requirement
 from forecasting.terms.catalogue import GrowingStockModel, Resource, ResponseCurveModel
 from forecasting.terms.errors import Excuse
@@ -229,10 +233,16 @@ def assess_resource(
         grown_use = growth_forecast(forecast, use, as_of=prepared.as_of, horizon=prepared.settings.stock_horizon_days)
         if isinstance(grown_use, Excuse):
             return grown_use
-        forecast = grown_use
+        forecast = apply_effects(grown_use, demand.effects, seed=prepared.settings.seed)
     curve = next((e.curve for e in effects if e.resource.name == resource.name), None)
-    grown = replace(resource, units_now=resource.units_now + extra)
-    return assess(grown, use, forecast, as_of=prepared.as_of, curve=curve)
+    plain = None if isinstance(resource.model, GrowingStockModel) else demand.before.get((use.service, use.metric.name))
+    days = forecast_days(forecast)
+    grown = replace(
+        as_expected(resource, demand.resource_effects, days[0], days[-1]), units_now=resource.units_now + extra
+    )
+    found = supply(grown, demand.resource_effects, days, paths=len(forecast.paths), seed=prepared.settings.seed)
+    coming = None if found is None else ComingSupply(units=found.units, share=found.share)
+    return assess(grown, use, forecast, as_of=prepared.as_of, curve=curve, coming=coming, plain=plain)
 
 
 def load_paths(forecast: Forecast, first_day: date, days: int) -> NDArray[np.float64]:

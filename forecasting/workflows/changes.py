@@ -51,14 +51,13 @@ def changed_demand(demand: Demand, change: Change, catalogue: Catalogue) -> Dema
     if change.demand_multiplier == 1.0:
         return demand
     keys = changed_keys(change, catalogue)
-    return Demand(
-        forecasts={
-            key: _scaled(found, change.demand_multiplier, change.in_use_from)
-            if key in keys and isinstance(found, Forecast)
-            else found
-            for key, found in demand.forecasts.items()
-        }
-    )
+    changed = {
+        key: _scaled(found, change.demand_multiplier, change.in_use_from)
+        if key in keys and isinstance(found, Forecast)
+        else found
+        for key, found in demand.forecasts.items()
+    }
+    return replace(demand, forecasts=changed, before=demand.kept(changed))
 
 
 def _scaled(forecast: Forecast, factor: float, since: date) -> Forecast:
@@ -217,4 +216,7 @@ def _scaled_all(demand: Demand, key: Key, factor: float) -> Demand:
     found = demand.forecasts.get(key)
     if not isinstance(found, Forecast):
         return demand
-    return Demand(forecasts={**demand.forecasts, key: replace(found, paths=found.paths * factor)})
+    scaled = {key: replace(found, paths=found.paths * factor)}
+    plain = demand.before.get(key)
+    before = {} if plain is None else {key: replace(plain, paths=plain.paths * factor)}
+    return replace(demand, forecasts={**demand.forecasts, **scaled}, before={**demand.before, **before})

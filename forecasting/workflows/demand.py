@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from forecasting.forecasts.engine import ForecastTask, forecast_batch
@@ -13,6 +13,7 @@ from forecasting.terms.covariate import Event
 from forecasting.terms.errors import Excuse
 from forecasting.terms.forecast import Forecast
 from forecasting.terms.history import Series
+from forecasting.terms.scenario import DriverEffect, ResourceEffect
 from forecasting.terms.service_level import RatioIndicator
 from forecasting.workflows.hierarchies import add_up, trees_with
 from forecasting.workflows.planned_events import events_for, told
@@ -25,9 +26,24 @@ BACKTEST_DAYS = 31
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Demand:
-    """Daily forecasts by (service, metric)."""
+    """Daily forecasts by (service, metric), and the drivers that are in them."""
 
     forecasts: Mapping[Key, Forecast | Excuse]
+    effects: tuple[DriverEffect, ...] = ()
+    """Applied to the forecasts already; stocks, whose growth is forecast elsewhere, take them from here."""
+    resource_effects: tuple[ResourceEffect, ...] = ()
+    """On units in place, usable share, prices and lead times."""
+    before: Mapping[Key, Forecast] = field(default_factory=dict)
+    """Forecasts as they were before any driver or change, of the series where it makes a difference."""
+
+    def kept(self, changed: Mapping[Key, Forecast | Excuse]) -> dict[Key, Forecast]:
+        """Return `before` with the series that are changed now."""
+        first = {
+            key: found
+            for key, found in self.forecasts.items()
+            if isinstance(found, Forecast) and changed.get(key) is not found
+        }
+        return first | dict(self.before)
 
     def get(self, service: str, metric: str) -> Forecast | None:
         """Return the forecast, or None where there is none."""
@@ -38,9 +54,9 @@ class Demand:
 def wanted(prepared: Prepared) -> dict[Key, int]:
     """Return each daily series to forecast with its horizon in local days.
 
-    These are the demand drivers, the totals of ratio objectives (traffic weighs the days of a window) and the use
-    of every resource. Growing stocks take start, seed and paths from here; their growth is
-    forecast by `forecasting.capacity.growth`. Where one of them is in a declared hierarchy, so is all of its tree.
+    These are the demand drivers, the totals of ratio objectives (traffic weighs the days of a window), what workload
+    limits are set on, and the use of every resource. Growing stocks take start, seed and paths from here; their growth
+    is forecast by `forecasting.capacity.growth`. Where one of them is in a declared hierarchy, so is all of its tree.
     """
     settings = prepared.settings
     reach = -(-(prepared.horizon_end - prepared.as_of) // timedelta(days=1)) + 2
@@ -51,6 +67,9 @@ def wanted(prepared: Prepared) -> dict[Key, int]:
     for promise in prepared.promises:
         if isinstance(promise.objective.indicator, RatioIndicator):
             keys[(promise.objective.service, promise.objective.indicator.total)] = near
+        limited = (promise.objective.service, promise.objective.workload_metric or "")
+        if limited in prepared.history.series:
+            keys[limited] = near
     for resource in prepared.catalogue.resources:
         keys[(resource.metric_service, resource.metric)] = near
     for tree in trees_with(prepared.catalogue, keys):

@@ -39,6 +39,7 @@ from forecasting.workflows.capacity import LoadEffect, load_effects
 from forecasting.workflows.composite_risk import Simulation, promise_risks
 from forecasting.workflows.demand import Demand, forecast_demand
 from forecasting.workflows.fleet import build_fleet
+from forecasting.workflows.horizon import base_case, with_effects
 from forecasting.workflows.outlook import prepared_fleet, windows_known
 from forecasting.workflows.prepare import Prepared, Promise, promise_of
 
@@ -121,7 +122,8 @@ def term_sheet(
     assert agreement is not None
     wish = checked_target(promise.objective.target if asked is None else asked)
     progress("demand forecasts")
-    demand = forecast_demand(prepared, executor=executor, timer=timer)
+    plain = forecast_demand(prepared, executor=executor, timer=timer)
+    demand = with_effects(plain, base_case(prepared), prepared.settings.seed)
     progress("breach risk")
     effects, _ = load_effects(prepared)
     simulation = Simulation(prepared_fleet(prepared, executor), demand=demand, effects=effects)

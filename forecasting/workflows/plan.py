@@ -27,6 +27,7 @@ from forecasting.workflows.capacity import LoadEffect, load_effects, requirement
 from forecasting.workflows.composite_risk import Simulation, promise_risks
 from forecasting.workflows.demand import Demand, forecast_demand
 from forecasting.workflows.diagnosis import diagnoses
+from forecasting.workflows.horizon import base_case, with_effects
 from forecasting.workflows.outlook import (
     Fleet,
     Part,
@@ -66,7 +67,12 @@ def outlooks(
 ) -> Outlooks:
     """Forecast demand and judge every promise."""
     progress("demand forecasts")
-    demand = forecast_demand(prepared, executor=executor, timer=timer)
+    plain = forecast_demand(prepared, executor=executor, timer=timer)
+    return outlooks_of(prepared, with_effects(plain, base_case(prepared), prepared.settings.seed), executor, progress)
+
+
+def outlooks_of(prepared: Prepared, demand: Demand, executor: Executor, progress: Progress = silent) -> Outlooks:
+    """Judge every promise on given forecasts."""
     progress("breach risk")
     effects, excuses = load_effects(prepared)
     fleet = prepared_fleet(prepared, executor)
@@ -192,7 +198,11 @@ def make_plan(
             prepared,
             Demand(forecasts={})
             if depth == "attainment"
-            else forecast_demand(prepared, executor=executor, timer=timer),
+            else with_effects(
+                forecast_demand(prepared, executor=executor, timer=timer),
+                base_case(prepared),
+                prepared.settings.seed,
+            ),
         )
     needs: tuple[Requirement, ...] = ()
     need_excuses: tuple[tuple[str, Excuse], ...] = ()

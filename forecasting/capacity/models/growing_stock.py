@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def first_passage(paths: NDArray[np.float64], limit: float, *, at_limit: bool) -> NDArray[np.int64]:
+def first_passage(
+    paths: NDArray[np.float64], limit: float | NDArray[np.float64], *, at_limit: bool
+) -> NDArray[np.int64]:
     """Return the first slice of each path that passes `limit`, or the horizon where none does.
 
     Parameters
     ----------
     paths : ndarray
         Shape (n_paths, horizon).
-    limit : float
-        Usable limit, in the unit of the paths.
+    limit : float or ndarray
+        Usable limit, in the unit of the paths; one for all, or of the shape of the paths.
     at_limit : bool
         True: at the limit counts as passed (a full stock); False: only above it (a load that still fits). A billionth
         of the limit more or less is "at the limit", so that floating-point noise does not decide.
