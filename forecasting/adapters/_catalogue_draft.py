@@ -22,7 +22,8 @@ from forecasting.terms.covariate import PlannedEvent
 from forecasting.terms.errors import ForecastingError
 from forecasting.terms.hierarchy import DeclaredSum
 from forecasting.terms.history import Metric
-from forecasting.terms.scenario import Scenario
+from forecasting.terms.measure import Measure
+from forecasting.terms.scenario import HorizonDriver, Scenario
 from forecasting.terms.service_level import Objective
 from forecasting.terms.service_time import ServiceCalendar
 
@@ -32,7 +33,7 @@ class Reference:
     """A name that must be declared somewhere."""
 
     kind: str
-    """``service``, ``metric``, ``count metric``, ``SLO``, ``customer`` or ``agreement``."""
+    """``service``, ``metric``, ``count metric``, ``SLO``, ``customer``, ``agreement``, ``resource`` ..."""
     name: str
     file: str
     line: int
@@ -56,6 +57,8 @@ class Draft:
     customers: dict[str, str] = field(default_factory=dict)
     calendars: dict[str, ServiceCalendar] = field(default_factory=dict)
     scenarios: dict[str, Scenario] = field(default_factory=dict)
+    horizon_drivers: dict[str, HorizonDriver] = field(default_factory=dict)
+    measures: dict[str, Measure] = field(default_factory=dict)
     events: dict[str, PlannedEvent] = field(default_factory=dict)
     hierarchies: dict[str, DeclaredSum] = field(default_factory=dict)
     indicators: dict[str, Node] = field(default_factory=dict)

@@ -29,9 +29,45 @@ BLOCKS: Final[dict[str, dict[str, str]]] = {
     "Resource": {
         "description": "text", "services": "names!", "use": "{use}!", "unit": "text!", "unitsNow": "number!",
         "perUnit": "number", "usablePercent": "percent", "stepUnits": "number", "maxUnits": "number",
-        "model": "<model>!", "capexPerUnit": "number", "costPerUnitMonth": "number", "currency": "text",
-        "priceDate": "day", "leadTime": "duration",
+        "redundantUnits": "number", "minUnits": "number", "model": "<model>!", "capexPerUnit": "number",
+        "orderCost": "number", "costPerUnitMonth": "number", "leaseMonths": "whole", "kwhPerUnitMonth": "number",
+        "co2KgPerUnitMonth": "number", "currency": "text", "priceDate": "day", "leadTime": "duration",
+        "leadSteps": "[leadStep]",
     },
+    "leadStep": {
+        "name": "text!", "low": "duration!", "mode": "duration!", "high": "duration!", "beforeOrder": "flag",
+    },
+    "Measure": {
+        "kind": "tune | shift_demand | shape_demand | change_supplier | commit | retire | improve_monitoring"
+        " | add_redundancy!",
+        "label": "text!", "services": "names!", "resource": "name", "demandMultiplier": "number",
+        "peakMultiplier": "number", "perUnitMultiplier": "number", "badMultiplier": "number",
+        "badMultiplierLow": "number", "badMultiplierHigh": "number", "promisedPercent": "percent",
+        "supplierAgreement": "name", "capex": "number", "opexPerMonth": "number", "savesOpexOfResource": "flag",
+        "leadTime": "duration", "availableFrom": "day", "currency": "text", "priceDate": "day",
+        "kwhPerMonth": "number", "co2KgPerMonth": "number", "reversibility": "text", "risk": "text",
+        "sideEffects": "text",
+    },
+    "HorizonDriver": {
+        "category": "technical | market | industrial | socio-economic | legislative | sustainability | internal!",
+        "statement": "text!", "evidence": "text", "evidenceDate": "day", "likelihoodPercent": "percent",
+        "horizon": "H1 | H2 | H3", "status": "watch | plan | act | retired", "owner": "text", "services": "names",
+        "effects": "[driverEffect]", "resourceEffects": "[driverResourceEffect]", "signposts": "[signpost]",
+        "plannedUntil": "day", "outcome": "{outcome}",
+    },
+    "driverEffect": {
+        "service": "name!", "metric": "text!", "kind": "multiplier | step | trend!", "start": "day!", "end": "day",
+        "low": "number!", "mode": "number!", "high": "number!", "rampDays": "whole", "statement": "text",
+    },
+    "driverResourceEffect": {
+        "resource": "name!",
+        "kind": "price_multiplier | units_multiplier | units_step | lead_time_multiplier | usable_multiplier!",
+        "start": "day!", "end": "day", "low": "number!", "mode": "number!", "high": "number!", "statement": "text",
+    },
+    "signpost": {
+        "statement": "text!", "service": "name", "metric": "text", "above": "number", "below": "number", "due": "day",
+    },
+    "outcome": {"happened": "flag!", "on": "day!", "size": "number", "note": "text"},
     "use": {"service": "name!", "metric": "text!"},
     "Calendar": {
         "description": "text", "zone": "zone!", "weekly": "<weekly>", "holidays": "{holidays}", "dates": "<dates>",
@@ -39,10 +75,19 @@ BLOCKS: Final[dict[str, dict[str, str]]] = {
     },
     "version": {"validFrom": "day", "weekly": "<weekly>!", "holidays": "{holidays}", "dates": "<dates>"},
     "holidays": {"country": "text!", "subdivision": "text", "hours": "spans"},
-    "Scenario": {"description": "text", "effects": "[effect]!"},
+    "Scenario": {
+        "description": "text", "effects": "[effect]", "resourceEffects": "[resourceEffect]", "drivers": "names",
+        "without": "names", "probabilityPercent": "percent",
+    },
     "effect": {
         "driver": "text!", "service": "name!", "metric": "text!", "kind": "multiplier | step | trend!", "start": "day!",
         "end": "day", "low": "number!", "mode": "number!", "high": "number!", "rampDays": "whole",
+        "likelihoodPercent": "percent", "statement": "text",
+    },
+    "resourceEffect": {
+        "driver": "text!", "resource": "name!",
+        "kind": "price_multiplier | units_multiplier | units_step | lead_time_multiplier | usable_multiplier!",
+        "start": "day!", "end": "day", "low": "number!", "mode": "number!", "high": "number!",
         "likelihoodPercent": "percent", "statement": "text",
     },
     "Agreement": {
@@ -109,6 +154,33 @@ BLOCKS: Final[dict[str, dict[str, str]]] = {
     "component": {"objective": "name!", "weight": "number"},
 }  # fmt: skip
 """Fields of each block (the ones with a capital are the `spec` of a kind), in the order in which people write them."""
+
+_CALLS: Final = {
+    "handlingTimeSeconds": "number!", "answerWithinSeconds": "number!", "targetPercent": "percent!",
+    "intervalMinutes": "whole",
+}  # fmt: skip
+_STAFF: Final = {"occupancyLimitPercent": "percent", "shrinkagePercent": "percent"}
+MODELS: Final[dict[str, dict[str, str]]] = {
+    "erlang_c": {**_CALLS, **_STAFF},
+    "erlang_a": {**_CALLS, "patienceSeconds": "number!", **_STAFF},
+    "erlang_b": {"holdingTimeSeconds": "number!", "targetPercent": "percent!", "intervalMinutes": "whole"},
+    "ggc": {
+        "serviceTimeSeconds": "number!", "withinSeconds": "number!", "targetPercent": "percent!", "arrivalCv": "number",
+        "serviceCv": "number", "intervalMinutes": "whole",
+    },
+    "usl": {
+        "gamma": "number", "alpha": "number", "beta": "number", "unitsMetric": "text", "throughputMetric": "text",
+    },
+    "redundancy": {
+        "unitAvailabilityPercent": "percent!", "targetPercent": "percent!", "commonCausePercent": "percent",
+        "domains": "whole",
+    },
+    "backlog": {"within": "duration!", "targetPercent": "percent!", "calendar": "name"},
+    "time_varying": {**_CALLS, "patienceSeconds": "number", **_STAFF},
+    "response_curve": {"good": "text", "bad": "text", "total": "text!"},
+    "growing_stock": {},
+}  # fmt: skip
+"""Fields of ``model:`` of a Resource by its kind, beside ``kind`` itself."""
 
 INDICATORS: Final = ("ratio", "threshold", "availability", "quantile", "deadline", "ticket", "rawRatio", "composite")
 """Blocks that are an indicator of our own: exactly one of them stands in ``indicator:``."""

@@ -1,4 +1,4 @@
-"""Parts of catalogue documents: targets, rolling windows, currencies and capacity models."""
+"""Parts of catalogue documents: targets, rolling windows and currencies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Literal
 
 from forecasting.adapters._catalogue_draft import Draft
 from forecasting.adapters._fields import Fields, parse_duration
-from forecasting.terms.catalogue import CapacityModel, ErlangCModel, GrowingStockModel, ResponseCurveModel
 from forecasting.terms.service_level import RollingWindow, Window
 
 CalendarUnit = Literal["day", "week", "month", "quarter", "year"]
@@ -67,51 +66,3 @@ def read_rolling(fields: Fields, key: str, zone: str) -> Window | None:
         fields.note(key, text, allowed, hint)
         return None
     return RollingWindow(length=length, zone=zone)
-
-
-_ERLANG_FIELDS = ("handlingTimeSeconds", "answerWithinSeconds", "targetPercent", "intervalMinutes")
-
-
-MODEL_FIELDS = {
-    "erlang_c": _ERLANG_FIELDS,
-    "response_curve": ("good", "bad", "total"),
-    "growing_stock": (),
-}
-
-
-def read_capacity_model(draft: Draft, spec: Fields) -> CapacityModel | None:
-    """Read the capacity model with the fields of its kind."""
-    node = spec.node.fields.get("model")
-    kind_node = node.fields.get("kind") if node is not None else None
-    own = MODEL_FIELDS.get(kind_node.text) if kind_node is not None else None
-    every = ["kind", *(own if own is not None else sum(MODEL_FIELDS.values(), ()))]
-    fields = spec.mapping("model", every, required=True)
-    if fields is None:
-        return None
-    kind = fields.choice("kind", list(MODEL_FIELDS))
-    if kind == "growing_stock":
-        return GrowingStockModel()
-    if kind == "erlang_c":
-        handling = fields.decimal("handlingTimeSeconds", "seconds above 0", required=True, above=0)
-        within = fields.decimal("answerWithinSeconds", "0 or more seconds", required=True, at_least=0)
-        allowed = "a percentage of at least 1 and below 100"
-        target = fields.decimal("targetPercent", allowed, required=True, at_least=1, below=100, hint="80")
-        minutes = fields.whole("intervalMinutes", default=60, at_least=1, at_most=1440)
-        if handling is None or within is None or target is None:
-            return None
-        return ErlangCModel(
-            handling_time_s=handling, answer_within_s=within, target=target.scaleb(-2), interval_minutes=minutes
-        )
-    if kind == "response_curve":
-        if fields.has("good") == fields.has("bad"):
-            came = "good and bad" if fields.has("good") else None
-            fields.note("good", came, "exactly one of good and bad", "keep one of them")
-            return None
-        side = "good" if fields.has("good") else "bad"
-        counted, total = fields.text(side, required=True), fields.text("total", required=True)
-        draft.refer("metric", counted, fields, side)
-        draft.refer("metric", total, fields, "total")
-        return ResponseCurveModel(
-            good=counted if side == "good" else None, bad=counted if side == "bad" else None, total=total
-        )
-    return None

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from forecasting.adapters._catalogue_fields import BLOCKS, INDICATORS
-from forecasting.adapters._catalogue_parts import MODEL_FIELDS
+from forecasting.adapters._catalogue_fields import BLOCKS, INDICATORS, MODELS
 from forecasting.terms.service_time import WEEKDAYS
 
 Schema = dict[str, Any]
@@ -56,12 +55,7 @@ _TYPES: Final[dict[str, Schema]] = {
     },
     "<nth>": {"type": "array", "items": {"enum": [1, 2, 3, 4, 5, -1]}},
     "<reliesOn>": {"type": "array", "items": {"anyOf": [_NAME, {"$ref": "#/$defs/reliance"}]}},
-    "<model>": {
-        "type": "object",
-        "properties": {"kind": {"enum": list(MODEL_FIELDS)}, **{f: _TEXT for fs in MODEL_FIELDS.values() for f in fs}},
-        "required": ["kind"],
-        "additionalProperties": False,
-    },
+    "<model>": {"oneOf": [{"$ref": f"#/$defs/model-{kind}"} for kind in MODELS]},
     "<indicator>": {
         "type": "object",
         "properties": {
@@ -222,6 +216,7 @@ def catalogue_schema() -> Schema:
     """
     defs: dict[str, Schema] = {name: _block(fields) for name, fields in BLOCKS.items()}
     defs["openslo-sli"] = _SLI
+    defs |= {f"model-{kind}": _model(kind, fields) for kind, fields in MODELS.items()}
     optional = {"Customer"}
     ours = [
         _document("forecasting/v1", kind, {"$ref": f"#/$defs/{kind}"}, required=kind not in optional)
@@ -249,6 +244,13 @@ def _block(fields: dict[str, str]) -> Schema:
         "required": [name for name, written in fields.items() if written.endswith("!")],
         "additionalProperties": False,
     }
+
+
+def _model(kind: str, fields: dict[str, str]) -> Schema:
+    """Return the schema of a capacity model: its fields, told from others by its kind."""
+    found = _block(fields)
+    properties = {"kind": {"const": kind}, **found["properties"]}
+    return {**found, "title": kind, "properties": properties, "required": ["kind", *found["required"]]}
 
 
 def _field(written: str) -> Schema:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecasting.capacity.base import CapacityModel
+from forecasting.capacity.check import CHECKS, Case
 from forecasting.capacity.headroom import (
     BusyDays,
     DailyUse,
@@ -30,7 +29,6 @@ from forecasting.capacity.models.response_curve import CurveModel, ResponseCurve
 from forecasting.capacity.remaining import exhausted_before, time_remaining
 from forecasting.capacity.supply import ComingSupply
 from forecasting.capacity.tornado import swings
-from forecasting.capacity.verify import check_queue, check_trend
 from forecasting.history.calendar import DAY, as_utc, zone_of
 from forecasting.terms.capacity import Calibration, Requirement
 from forecasting.terms.catalogue import Resource
@@ -43,22 +41,6 @@ if TYPE_CHECKING:
 
 CHART_DAYS = 400
 """Days of history handed on for the chart."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Case:
-    """What the checks look at."""
-
-    resource: Resource
-    model: CapacityModel
-    history: DailyUse
-    measured: NDArray[np.float64]
-    limit_demand: float
-    demand_p90: float
-    needed_p90: float
-    date_p50: date | None
-    end: date
-    seed: int
 
 
 def assess(
@@ -140,7 +122,7 @@ def assess(
     level_now, _, level_p90 = (float(s) for s in model.service_level(float(usable), peaks))
     need_by = passage_date(passages, days, 0.1)
     date_p50 = passage_date(passages, days, 0.5)
-    case = _Case(
+    case = Case(
         resource=resource,
         model=model,
         history=history,
@@ -151,6 +133,7 @@ def assess(
         date_p50=date_p50,
         end=days[-1],
         seed=forecast.seed,
+        arrivals=np.maximum(forecast.paths, 0.0),
     )
     if coming is None:
         required = [round_up_to_step(resource, u) for u in (use_p50, use_p90)]
@@ -288,44 +271,8 @@ def _daily_demand(
     return (history.level if isinstance(model, Backlog) else history.peak), demand, busy
 
 
-def _check_erlang(case: _Case) -> str:
-    """The requirement at the 90 % demand, simulated."""
-    assert isinstance(case.model, ErlangC)
-    agents = int(case.needed_p90)
-    return check_queue(
-        calls=case.demand_p90,
-        load=float(case.model.load(case.demand_p90)),
-        servers=agents,
-        within=case.model.within_s / case.model.handling_s,
-        closed_form=float(case.model.service_level(agents, case.demand_p90)),
-        seed=case.seed,
-    )
-
-
-def _check_date(case: _Case) -> str:
-    """The run-out date by a straight line."""
-    return check_trend(
-        days=case.history.days, values=case.measured, limit=case.limit_demand, date_p50=case.date_p50, end=case.end
-    )
-
-
-def _check_curve(case: _Case) -> str:
-    """The curve on held-out weeks, and the date by a straight line."""
-    assert isinstance(case.model, CurveModel)
-    found = "" if case.model.curve is None else case.model.curve.check + "; "
-    return found + _check_date(case)
-
-
-CHECKS: dict[str, Callable[[_Case], str]] = {
-    "erlang_c": _check_erlang,
-    "response_curve": _check_curve,
-    "growing_stock": _check_date,
-}
-"""Independent verification by capacity model."""
-
-
 def _assumptions(
-    case: _Case,
+    case: Case,
     forecast: Forecast,
     busy: BusyDays | None,
     curve: ResponseCurve | Excuse | None,

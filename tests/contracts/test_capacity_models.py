@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import get_args
@@ -15,11 +16,38 @@ from forecasting.capacity.models import CAPACITY_MODELS
 from forecasting.capacity.models.response_curve import ResponseCurve
 from forecasting.capacity.requirement import CHECKS
 from forecasting.terms import catalogue
-from forecasting.terms.catalogue import ErlangCModel, GrowingStockModel, Resource, ResponseCurveModel
+from forecasting.terms.catalogue import (
+    BacklogModel,
+    ErlangAModel,
+    ErlangBModel,
+    ErlangCModel,
+    GrowingStockModel,
+    QueueModel,
+    RedundancyModel,
+    Resource,
+    ResponseCurveModel,
+    ScalabilityModel,
+    StaffingModel,
+)
 from forecasting.terms.errors import Excuse, InputError
 
-SPECS: dict[str, ErlangCModel | ResponseCurveModel | GrowingStockModel] = {
+SPECS: dict[str, catalogue.CapacityModel] = {
     "erlang_c": ErlangCModel(handling_time_s=Decimal(420), answer_within_s=Decimal(20), target=Decimal("0.8")),
+    "erlang_a": ErlangAModel(
+        handling_time_s=Decimal(420), patience_s=Decimal(300), answer_within_s=Decimal(20), target=Decimal("0.8")
+    ),
+    "erlang_b": ErlangBModel(holding_time_s=Decimal(420), target=Decimal("0.9")),
+    "ggc": QueueModel(
+        service_time_s=Decimal(420), within_s=Decimal(60), target=Decimal("0.8"), arrival_cv=Decimal("1.5")
+    ),
+    "usl": ScalabilityModel(gamma=Decimal(10), alpha=Decimal("0.02"), beta=Decimal("0.0001")),
+    "redundancy": RedundancyModel(
+        unit_availability=Decimal("0.99"), target=Decimal("0.999"), common_cause=Decimal("0.02"), domains=2
+    ),
+    "backlog": BacklogModel(within=timedelta(days=2), target=Decimal("0.9")),
+    "time_varying": StaffingModel(
+        handling_time_s=Decimal(420), answer_within_s=Decimal(20), target=Decimal("0.8"), patience_s=Decimal(300)
+    ),
     "response_curve": ResponseCurveModel(good="good", bad=None, total="total"),
     "growing_stock": GrowingStockModel(),
 }

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting.capacity.cost import CapacityCost, cost_of_units
-from forecasting.capacity.models.erlang import (
+from forecasting.capacity.erlang_formulae import (
     erlang_b,
     erlang_c,
     required_servers,

@@ -213,7 +213,7 @@ def problem(
 
 def with_after(agreed: Agreement | None) -> Resimulate:
     """Return a re-simulation: two hosts or more give AFTER."""
-    return lambda found, units, start: (march(agreed), april(AFTER, agreed))
+    return lambda change: (march(agreed), april(AFTER, agreed))
 
 
 def shortage(
@@ -225,7 +225,7 @@ def shortage(
 ) -> Problem:
     """Return a resource that runs out with probability `p`, and with `after(units)` where units are added."""
     need = need or requirement(p)
-    reassess: Reassess = lambda r, units: replace(need, probability_exhausted=after(units))  # noqa: E731
+    reassess: Reassess = lambda change: replace(need, probability_exhausted=after(change.units))  # noqa: E731
     return replace(
         problem(),
         objective=None,

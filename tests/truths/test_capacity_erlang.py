@@ -9,8 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from forecasting.capacity.models.erlang import (
-    ErlangC,
+from forecasting.capacity.erlang_formulae import (
     erlang_b,
     erlang_c,
     mean_wait,
@@ -22,6 +21,7 @@ from forecasting.capacity.models.erlang import (
     wait_percentile,
     with_shrinkage,
 )
+from forecasting.capacity.models.erlang import ErlangC
 from forecasting.capacity.verify import simulate_answered
 from forecasting.terms.errors import InputError
 

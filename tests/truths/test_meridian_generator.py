@@ -385,6 +385,17 @@ def test_every_reference_of_the_catalogue_resolves(
             continue
         if kind == "Customer":
             continue
+        if kind in ("HorizonDriver", "Scenario", "Measure"):
+            assert set(spec.get("services", [])) <= set(names["Service"]), where
+            acts = [*spec.get("effects", []), *(s for s in spec.get("signposts", []) if "metric" in s)]
+            for one in acts:
+                assert (one["service"], one["metric"]) in measured, (where, one)
+            resources = {one["resource"] for one in spec.get("resourceEffects", [])} | {spec.get("resource")}
+            assert resources - {None} <= set(names["Resource"]), where
+            assert {spec.get("supplierAgreement")} - {None} <= set(names["Agreement"]), where
+            named = {*spec.get("drivers", []), *spec.get("without", [])}
+            assert named <= set(names["HorizonDriver"]), where
+            continue
         service = spec["use"]["service"] if kind == "Resource" else spec["service"]
         assert service in names["Service"], where
         for metric in _metrics_in(spec):

@@ -26,14 +26,13 @@ from proposals_fixture import (
 )
 
 from forecasting.capacity.cost import cost_of_units
-from forecasting.proposals.base import cost_on_paths, money
+from forecasting.proposals.base import Change, cost_on_paths, money
 from forecasting.proposals.build import build_proposal
 from forecasting.proposals.kinds import KINDS
 from forecasting.proposals.kinds.accept_risk import AcceptRisk
 from forecasting.proposals.kinds.add_capacity import AddCapacity
 from forecasting.proposals.kinds.change_target import ChangeTarget, safe_target
 from forecasting.terms.breach import BreachRisk
-from forecasting.terms.catalogue import Resource
 from forecasting.terms.errors import Excuse
 
 SLA = agreement()
@@ -86,8 +85,8 @@ def test_units_serve_in_the_simulation_from_the_day_they_are_paid_for() -> None:
     """Part of a day of lead time counts as the next day, in the bill and in the simulation."""
     asked: list[date] = []
 
-    def resimulate(found: Resource, units: Decimal, start: date) -> tuple[BreachRisk, ...]:
-        asked.append(start)
+    def resimulate(change: Change) -> tuple[BreachRisk, ...]:
+        asked.append(change.in_use_from)
         return march(SLA), april(AFTER, SLA)
 
     found = AddCapacity().options(problem(agreed=SLA, resources=(resource(lead_days=1.5),), resimulate=resimulate))

@@ -48,8 +48,8 @@ def _forecast(level: float, paths: int = 50) -> Forecast:
 
 def _history(level: float) -> Series:
     return Series(
-        service="s", metric=Metric(name="load", kind=MetricKind.NON_NEGATIVE), start=START - 200 * DAY, step=DAY, zone="UTC",
-        values=np.full(200, level),
+        service="s", metric=Metric(name="load", kind=MetricKind.NON_NEGATIVE), start=START - 200 * DAY, step=DAY,
+        zone="UTC", values=np.full(200, level),
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "golden"))
 from plan_fixture import attainment, manifest
 
 from forecasting.capacity.models.response_curve import ResponseCurve
-from forecasting.proposals.base import Problem
+from forecasting.proposals.base import Change, Problem
 from forecasting.proposals.build import build_proposal
 from forecasting.proposals.kinds import KINDS
 from forecasting.terms.agreement import Agreement
@@ -41,11 +41,16 @@ from forecasting.workflows.outlook import (
     risks_of,
     simulate_part,
 )
-from forecasting.workflows.plan import Outlooks, _past_missed, portfolio, problems
+from forecasting.workflows.plan import Outlooks, portfolio
 from forecasting.workflows.prepare import Prepared, Promise, prepare
+from forecasting.workflows.problems import _past_missed, problems
 
 AS_OF = datetime(2027, 3, 10, 12, tzinfo=UTC)
 SETTINGS = Settings(paths=200)
+
+
+def _added(found: Resource, units: Decimal, start: date) -> Change:
+    return Change(resource=found, units=units, in_use_from=start)
 
 
 def outlook(
@@ -149,7 +154,7 @@ def test_a_shortage_is_a_problem_of_its_resource() -> None:
     assert p.resources == (resource(),)
     assert p.zone == "Europe/Berlin"
     assert p.probability == 0.1
-    assert isinstance(p.resimulate(resource(), Decimal(2), date(2027, 4, 1)), Excuse)
+    assert isinstance(p.resimulate(Change(resource=resource(), units=Decimal(2), in_use_from=date(2027, 4, 1))), Excuse)
     assert problems(made, (requirement(0.09),)) == []
 
 
@@ -299,7 +304,7 @@ def busy() -> Problem:
 
 def test_no_more_units_give_the_same_risks_to_the_bit(busy: Problem) -> None:
     """Also their intervals: more than eight past weeks stand behind both."""
-    again = busy.resimulate(busy.resources[0], Decimal(0), busy.today)
+    again = busy.resimulate(_added(busy.resources[0], Decimal(0), busy.today))
     assert not isinstance(again, Excuse)
     for a, b in zip(busy.risks, again, strict=True):
         assert (a.probability, a.probability_low, a.probability_high) == (
@@ -314,7 +319,7 @@ def test_no_more_units_give_the_same_risks_to_the_bit(busy: Problem) -> None:
 def test_more_units_never_make_any_world_worse(busy: Problem) -> None:
     before = busy.risks
     for units in (2, 20, 100, 400):
-        after = busy.resimulate(busy.resources[0], Decimal(units), busy.today)
+        after = busy.resimulate(_added(busy.resources[0], Decimal(units), busy.today))
         assert not isinstance(after, Excuse)
         for a, b in zip(before, after, strict=True):
             assert (b.attainment_paths >= a.attainment_paths).all()
@@ -328,18 +333,24 @@ def test_more_units_never_make_any_world_worse(busy: Problem) -> None:
 
 def test_units_leave_alone_what_lies_before_them(busy: Problem) -> None:
     second = busy.risks[1].period
-    after = busy.resimulate(busy.resources[0], Decimal(400), busy.local_date(second.end))
+    after = busy.resimulate(
+        Change(resource=busy.resources[0], units=Decimal(400), in_use_from=busy.local_date(second.end))
+    )
     assert not isinstance(after, Excuse)
     for k in (0, 1):
         assert np.array_equal(after[k].attainment_paths, busy.risks[k].attainment_paths)
     assert (after[2].attainment_paths > busy.risks[2].attainment_paths).any()
-    never = busy.resimulate(busy.resources[0], Decimal(400), busy.last_day + timedelta(days=9))
+    never = busy.resimulate(
+        Change(resource=busy.resources[0], units=Decimal(400), in_use_from=busy.last_day + timedelta(days=9))
+    )
     assert not isinstance(never, Excuse)
     assert [r.probability for r in never] == [r.probability for r in busy.risks]
 
 
 def test_another_resource_changes_nothing(busy: Problem) -> None:
-    same = busy.resimulate(replace(busy.resources[0], name="other"), Decimal(400), busy.today)
+    same = busy.resimulate(
+        Change(resource=replace(busy.resources[0], name="other"), units=Decimal(400), in_use_from=busy.today)
+    )
     assert not isinstance(same, Excuse)
     assert [r.probability for r in same] == [r.probability for r in busy.risks]
 
@@ -347,7 +358,9 @@ def test_another_resource_changes_nothing(busy: Problem) -> None:
 def test_the_proposal_for_it_holds_the_simulated_figures(busy: Problem) -> None:
     made = build_proposal(busy, KINDS)
     one = next(o for o in made.options if o.kind == "add_capacity")
-    after = busy.resimulate(busy.resources[0], Decimal(2), busy.today + timedelta(days=10))
+    after = busy.resimulate(
+        Change(resource=busy.resources[0], units=Decimal(2), in_use_from=busy.today + timedelta(days=10))
+    )
     assert not isinstance(after, Excuse)
     same = busy.same_window(after)
     assert same is not None

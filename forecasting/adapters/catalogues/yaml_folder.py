@@ -26,6 +26,8 @@ _SHARED_NAMES = {
     "Service": "service",
     "Customer": "customer",
     "Calendar": "calendar",
+    "Resource": "resource",
+    "HorizonDriver": "horizon driver",
 }
 _SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -147,6 +149,8 @@ class YamlFolder:
             queries=tuple(draft.queries.values()),
             events=tuple(draft.events.values()),
             hierarchies=tuple(draft.hierarchies.values()),
+            measures=tuple(draft.measures.values()),
+            horizon_drivers=tuple(draft.horizon_drivers.values()),
             notices=tuple(sorted(draft.notices, key=lambda n: (order.get(n.file, -1), n.line or 0))),
         )
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import date, time, timedelta
+from collections.abc import Callable
+from datetime import time
 from decimal import Decimal
 
 from forecasting.adapters.openslo.durations import shorthand_of
+from forecasting.adapters.openslo.ours_plain import Plain, day, document, kept, length, percent
+from forecasting.adapters.openslo.ours_planned import change_documents, resource_documents
 from forecasting.terms.agreement import Agreement, Credits, Reliance
-from forecasting.terms.catalogue import Catalogue, ErlangCModel, Resource, ResponseCurveModel
+from forecasting.terms.catalogue import Catalogue
 from forecasting.terms.covariate import PlannedEvent
 from forecasting.terms.indicator import (
     AvailabilityIndicator,
@@ -22,7 +24,6 @@ from forecasting.terms.indicator import (
     TicketIndicator,
     metrics_of,
 )
-from forecasting.terms.scenario import DriverEffect
 from forecasting.terms.service_level import BudgetingMethod, CalendarWindow, Objective, Window
 from forecasting.terms.service_time import (
     WEEKDAYS,
@@ -34,13 +35,12 @@ from forecasting.terms.service_time import (
     ServiceCalendar,
 )
 
-Plain = dict[str, object]
 Inline = Callable[[Indicator, str, str], Plain]
 """Writes an OpenSLO indicator in place: the indicator, the name of its owner, its service."""
 
 
 def our_documents(catalogue: Catalogue, inline: Inline) -> list[Plain]:
-    """Return agreements, calendars, resources, drivers, covariates, customers and scenarios.
+    """Return agreements, calendars, resources, drivers, covariates, customers, scenarios, measures and planned events.
 
     Parameters
     ----------
@@ -49,38 +49,25 @@ def our_documents(catalogue: Catalogue, inline: Inline) -> list[Plain]:
     inline : callable
         Writes the indicators that ask outside sources.
     """
-    found = [_document("Customer", name, {"displayName": text}) for name, text in catalogue.customers.items()]
-    found += [_document("Calendar", one.name, _calendar(one)) for one in catalogue.calendars.values()]
+    found = [document("Customer", name, {"displayName": text}) for name, text in catalogue.customers.items()]
+    found += [document("Calendar", one.name, _calendar(one)) for one in catalogue.calendars.values()]
     outside = {(query.service, query.metric) for query in catalogue.queries}
     for agreement in catalogue.agreements:
-        found.append(_document("Agreement", agreement.id, _agreement(agreement, outside, inline)))
-    found += [_document("Resource", one.name, _resource(one)) for one in catalogue.resources]
+        found.append(document("Agreement", agreement.id, _agreement(agreement, outside, inline)))
+    found += resource_documents(catalogue)
     for driver in catalogue.drivers.values():
         spec: Plain = {"service": driver.service, "metric": driver.metric, "description": driver.description}
-        found.append(_document("DemandDriver", driver.name, _kept(spec)))
+        found.append(document("DemandDriver", driver.name, kept(spec)))
     for covariate in catalogue.covariates:
         spec = {"service": covariate.service, "metric": covariate.metric, "description": covariate.description}
-        spec = _kept(spec) | ({"knownAhead": True} if covariate.known_ahead else {})
-        found.append(_document("Covariate", covariate.name, spec))
-    for scenario in catalogue.scenarios:
-        spec = {"description": scenario.description, "effects": [_effect(effect) for effect in scenario.effects]}
-        found.append(_document("Scenario", scenario.name, _kept(spec)))
-    found += [_document("PlannedEvent", event.name, _event(event), event.display_name) for event in catalogue.events]
+        spec = kept(spec) | ({"knownAhead": True} if covariate.known_ahead else {})
+        found.append(document("Covariate", covariate.name, spec))
+    found += change_documents(catalogue)
+    found += [document("PlannedEvent", event.name, _event(event), event.display_name) for event in catalogue.events]
     for one in catalogue.hierarchies:
         spec = {"description": one.description, "metric": one.metric, "total": one.total, "parts": list(one.parts)}
-        found.append(_document("Hierarchy", one.name, _kept({**spec, "method": one.method})))
+        found.append(document("Hierarchy", one.name, kept({**spec, "method": one.method})))
     return found
-
-
-def _document(kind: str, name: str, spec: Plain, display: str = "") -> Plain:
-    """Return one document."""
-    metadata = _kept({"name": name, "displayName": display})
-    return {"apiVersion": "forecasting/v1", "kind": kind, "metadata": metadata, "spec": spec}
-
-
-def _kept(fields: Mapping[str, object]) -> Plain:
-    """Return the fields that say something."""
-    return {key: value for key, value in fields.items() if value is not None and value not in ("", [], {})}
 
 
 def _event(event: PlannedEvent) -> Plain:
@@ -90,28 +77,13 @@ def _event(event: PlannedEvent) -> Plain:
         "services": list(event.services),
         "metrics": list(event.metrics),
         "occurrences": [
-            _kept({"from": _day(one.start), "until": _day(one.end), "announced": _day(one.announced)})
+            kept({"from": day(one.start), "until": day(one.end), "announced": day(one.announced)})
             for one in event.occurrences
         ],
     }
     if event.stated_percent is not None:
         found["effect"] = {"percent": event.stated_percent, "source": event.source}
-    return _kept(found)
-
-
-def _percent(share: Decimal) -> Decimal:
-    """Return a share as a percentage, exactly."""
-    return share.scaleb(2)
-
-
-def _day(day: date | None) -> str | None:
-    """Return a date, or an instant, as text."""
-    return day.isoformat() if day is not None else None
-
-
-def _length(length: timedelta | None) -> str | None:
-    """Return a length as text; nothing for none."""
-    return shorthand_of(length) if length else None
+    return kept(found)
 
 
 def _clock(clock: time) -> str:
@@ -128,18 +100,18 @@ def _calendar(calendar: ServiceCalendar) -> Plain:
     """Return the spec of a Calendar."""
     spec: Plain = {"description": calendar.description, "zone": calendar.zone}
     spec["versions"] = [_version(version) for version in calendar.versions]
-    return _kept(spec)
+    return kept(spec)
 
 
 def _version(version: CalendarVersion) -> Plain:
     """Return the hours from a day on."""
-    weekly = {day: [_span(span) for span in spans] for day, spans in zip(WEEKDAYS, version.weekly, strict=True)}
-    found: Plain = {"validFrom": _day(version.valid_from), "weekly": weekly}
+    weekly = {name: [_span(span) for span in spans] for name, spans in zip(WEEKDAYS, version.weekly, strict=True)}
+    found: Plain = {"validFrom": day(version.valid_from), "weekly": weekly}
     if version.country:
         holidays: Plain = {"country": version.country, "subdivision": version.subdivision}
-        found["holidays"] = _kept({**holidays, "hours": [_span(span) for span in version.holiday_hours]})
-    found["dates"] = {day.isoformat(): [_span(span) for span in spans] for day, spans in version.dates.items()}
-    return _kept(found)
+        found["holidays"] = kept({**holidays, "hours": [_span(span) for span in version.holiday_hours]})
+    found["dates"] = {date_.isoformat(): [_span(span) for span in spans] for date_, spans in version.dates.items()}
+    return kept(found)
 
 
 def _agreement(agreement: Agreement, outside: set[tuple[str, str]], inline: Inline) -> Plain:
@@ -154,16 +126,16 @@ def _agreement(agreement: Agreement, outside: set[tuple[str, str]], inline: Inli
         "customer": agreement.customer,
         "provider": agreement.provider,
         "promise": agreement.promise,
-        "validFrom": _day(agreement.valid_from),
-        "validUntil": _day(agreement.valid_until),
+        "validFrom": day(agreement.valid_from),
+        "validUntil": day(agreement.valid_until),
         "currency": agreement.currency,
-        "priceDate": _day(agreement.price_date),
+        "priceDate": day(agreement.price_date),
         "serviceHours": time_.hours.name if time_.hours is not None else None,
         "maintenance": [_maintenance(window) for window in time_.maintenance],
         "exclusions": [_exclusion(exclusion) for exclusion in time_.exclusions],
-        "grace": _length(agreement.grace),
+        "grace": length(agreement.grace),
         "reviewMonths": agreement.review_months,
-        "lastReview": _day(agreement.last_review),
+        "lastReview": day(agreement.last_review),
         "budgetPolicy": agreement.budget_policy,
         "confidential": True if agreement.confidential else None,
         "objectives": [_objective(objective, outside, inline) for objective in agreement.objectives],
@@ -175,7 +147,7 @@ def _agreement(agreement: Agreement, outside: set[tuple[str, str]], inline: Inli
         "reliesOn": [_reliance(link) for link in agreement.reliance] or list(agreement.relies_on),
         "owner": agreement.owner,
     }
-    return _kept(spec)
+    return kept(spec)
 
 
 def _reliance(link: Reliance) -> object:
@@ -183,19 +155,19 @@ def _reliance(link: Reliance) -> object:
     if len(link.agreements) == 1 and link.required is None and not link.independent:
         return link.agreements[0]
     found: Plain = {"agreements": list(link.agreements), "required": link.required}
-    return _kept({**found, "independent": True if link.independent else None})
+    return kept({**found, "independent": True if link.independent else None})
 
 
 def _maintenance(window: MaintenanceWindow) -> Plain:
     """Return a maintenance window."""
-    return _kept(
+    return kept(
         {
-            "weekdays": [WEEKDAYS[day] for day in window.weekdays],
+            "weekdays": [WEEKDAYS[number] for number in window.weekdays],
             "span": _span(window.span),
             "zone": window.zone,
             "nthOfMonth": list(window.nth_of_month),
-            "validFrom": _day(window.valid_from),
-            "validUntil": _day(window.valid_until),
+            "validFrom": day(window.valid_from),
+            "validUntil": day(window.valid_until),
             "reason": window.reason,
             "mode": None if window.mode is ExclusionMode.REMOVE else window.mode.value,
         }
@@ -204,7 +176,7 @@ def _maintenance(window: MaintenanceWindow) -> Plain:
 
 def _exclusion(exclusion: Exclusion) -> Plain:
     """Return an exclusion."""
-    return _kept(
+    return kept(
         {
             "from": exclusion.start.isoformat(),
             "until": exclusion.end.isoformat(),
@@ -232,7 +204,7 @@ def _objective(objective: Objective, outside: set[tuple[str, str]], inline: Inli
         "window": _window(objective.window),
         "minimumEvents": objective.minimum_events or None,
         "method": objective.method.value if sliced else None,
-        "sliceWindow": _length(objective.slice_window) if sliced else None,
+        "sliceWindow": length(objective.slice_window) if sliced else None,
         "noTraffic": None if objective.no_traffic == "exclude" else objective.no_traffic,
         "noData": None if objective.no_data == "unknown" else objective.no_data,
         "strict": True if objective.strict else None,
@@ -241,12 +213,12 @@ def _objective(objective: Objective, outside: set[tuple[str, str]], inline: Inli
     if threshold and isinstance(indicator, ThresholdIndicator):
         found["value"] = indicator.limit
     if objective.slice_target is not None:
-        found["sliceTargetPercent"] = _percent(objective.slice_target)
+        found["sliceTargetPercent"] = percent(objective.slice_target)
     if objective.minimum_coverage != Decimal("0.95"):
-        found["minimumCoveragePercent"] = _percent(objective.minimum_coverage)
+        found["minimumCoveragePercent"] = percent(objective.minimum_coverage)
     if objective.rounding is not None:
         found["rounding"] = {"decimals": objective.rounding.decimals, "mode": objective.rounding.mode}
-    return _kept(found)
+    return kept(found)
 
 
 def _window(window: Window) -> Plain:
@@ -254,7 +226,7 @@ def _window(window: Window) -> Plain:
     if not isinstance(window, CalendarWindow):
         return {"rolling": shorthand_of(window.length), "zone": window.zone}
     found: Plain = {"calendar": window.unit, "zone": window.zone, "count": window.count if window.count > 1 else None}
-    return _kept({**found, "anchor": f"{window.anchor:%Y-%m-%d %H:%M:%S}" if window.anchor is not None else None})
+    return kept({**found, "anchor": f"{window.anchor:%Y-%m-%d %H:%M:%S}" if window.anchor is not None else None})
 
 
 def _indicator(indicator: Indicator) -> Plain:
@@ -262,7 +234,7 @@ def _indicator(indicator: Indicator) -> Plain:
     match indicator:
         case RatioIndicator():
             ratio = {"total": indicator.total, "good": indicator.good, "bad": indicator.bad}
-            return {"ratio": _kept({**ratio, "cumulative": True if indicator.cumulative else None})}
+            return {"ratio": kept({**ratio, "cumulative": True if indicator.cumulative else None})}
         case RawRatioIndicator():
             return {"rawRatio": {"metric": indicator.metric, "counts": indicator.counts}}
         case ThresholdIndicator():
@@ -271,7 +243,7 @@ def _indicator(indicator: Indicator) -> Plain:
             return {
                 "quantile": {
                     "metric": indicator.metric,
-                    "quantilePercent": _percent(indicator.quantile),
+                    "quantilePercent": percent(indicator.quantile),
                     "op": indicator.op,
                     "value": indicator.limit,
                     "slice": shorthand_of(indicator.slice),
@@ -281,47 +253,47 @@ def _indicator(indicator: Indicator) -> Plain:
             if indicator.metric is not None:
                 return {"availability": {"metric": indicator.metric, "measures": indicator.measures}}
             outages = {"outages": list(indicator.outages), "logMetric": indicator.log_metric}
-            return {"availability": _kept(outages)}
+            return {"availability": kept(outages)}
         case DeadlineIndicator():
             return {"deadline": _deadline(indicator)}
         case TicketIndicator():
             return {"ticket": _ticket(indicator)}
         case CompositeIndicator():
             components = [{"objective": part.objective, "weight": part.weight} for part in indicator.components]
-            return {"composite": _kept({"required": indicator.required, "components": components})}
+            return {"composite": kept({"required": indicator.required, "components": components})}
 
 
 def _deadline(indicator: DeadlineIndicator) -> Plain:
     """Return a deadline indicator."""
     found: Plain = {"metric": indicator.metric, "by": _clock(indicator.by), "calendar": indicator.calendar}
     if indicator.start is not None:
-        day = "previous" if indicator.start_day_offset == -1 else "same"
-        found |= {"start": _clock(indicator.start), "startDay": day}
-    return _kept(found)
+        before = "previous" if indicator.start_day_offset == -1 else "same"
+        found |= {"start": _clock(indicator.start), "startDay": before}
+    return kept(found)
 
 
 def _ticket(indicator: TicketIndicator) -> Plain:
     """Return a ticket indicator."""
     found: Plain = {"stage": indicator.stage, "within": shorthand_of(indicator.within), "calendar": indicator.calendar}
     found |= {"kinds": list(indicator.kinds), "priorities": list(indicator.priorities)}
-    return _kept({**found, "countedAt": indicator.counted_at}) | ({} if indicator.pauses else {"pauses": False})
+    return kept({**found, "countedAt": indicator.counted_at}) | ({} if indicator.pauses else {"pauses": False})
 
 
 def _credits(credits_: Credits) -> Plain:
     """Return the service credits."""
     tiers = [
-        {"belowPercent": _percent(tier.below)}
-        | ({"amount": tier.amount} if tier.amount is not None else {"creditPercent": _percent(tier.share_of_fee)})
+        {"belowPercent": percent(tier.below)}
+        | ({"amount": tier.amount} if tier.amount is not None else {"creditPercent": percent(tier.share_of_fee)})
         for tier in credits_.tiers
     ]
     found: Plain = {
         "feePerPeriod": credits_.fee_per_period,
-        "capPercent": _percent(credits_.cap_share),
+        "capPercent": percent(credits_.cap_share),
         "capPerYear": credits_.cap_per_year,
         "tiers": tiers,
-        "perHourPercent": _percent(credits_.per_hour_share) if credits_.per_hour_share else None,
+        "perHourPercent": percent(credits_.per_hour_share) if credits_.per_hour_share else None,
         "proration": None if credits_.proration == "time" else credits_.proration,
-        "claimWithin": _length(credits_.claim_within),
+        "claimWithin": length(credits_.claim_within),
         "joint": True if credits_.joint else None,
     }
     if credits_.repeat is not None:
@@ -329,58 +301,8 @@ def _credits(credits_: Credits) -> Plain:
         found["repeat"] = repeat | ({"compounding": True} if credits_.repeat.compounding else {})
     if credits_.earn_back is not None:
         back = credits_.earn_back
-        earned: Plain = {"windows": back.windows, "reachPercent": _percent(back.reach)}
-        found["earnBack"] = {**earned, "sharePercent": _percent(back.share)}
+        earned: Plain = {"windows": back.windows, "reachPercent": percent(back.reach)}
+        found["earnBack"] = {**earned, "sharePercent": percent(back.share)}
     if credits_.termination is not None:
         found["termination"] = {"misses": credits_.termination.misses, "within": credits_.termination.within}
-    return _kept(found)
-
-
-def _resource(resource: Resource) -> Plain:
-    """Return the spec of a Resource."""
-    model = resource.model
-    written: Plain = {"kind": model.kind}
-    if isinstance(model, ErlangCModel):
-        written |= {"handlingTimeSeconds": model.handling_time_s, "answerWithinSeconds": model.answer_within_s}
-        written |= {"targetPercent": _percent(model.target), "intervalMinutes": model.interval_minutes}
-    elif isinstance(model, ResponseCurveModel):
-        written |= _kept({"good": model.good, "bad": model.bad, "total": model.total})
-    return _kept(
-        {
-            "description": resource.description,
-            "services": list(resource.services),
-            "use": {"service": resource.metric_service, "metric": resource.metric},
-            "unit": resource.unit,
-            "unitsNow": resource.units_now,
-            "perUnit": resource.per_unit,
-            "usablePercent": _percent(resource.usable_share),
-            "stepUnits": resource.step_units,
-            "maxUnits": resource.max_units,
-            "model": written,
-            "capexPerUnit": resource.capex_per_unit,
-            "costPerUnitMonth": resource.cost_per_unit_month,
-            "currency": resource.currency,
-            "priceDate": _day(resource.price_date),
-            "leadTime": _length(resource.lead_time),
-        }
-    )
-
-
-def _effect(effect: DriverEffect) -> Plain:
-    """Return an effect of a scenario; its sizes with all their digits."""
-    return _kept(
-        {
-            "driver": effect.driver,
-            "service": effect.service,
-            "metric": effect.metric,
-            "kind": effect.kind,
-            "start": _day(effect.start),
-            "end": _day(effect.end),
-            "low": Decimal(repr(effect.low)),
-            "mode": Decimal(repr(effect.mode)),
-            "high": Decimal(repr(effect.high)),
-            "rampDays": effect.ramp_days or None,
-            "likelihoodPercent": _percent(Decimal(repr(effect.likelihood))),
-            "statement": effect.statement,
-        }
-    )
+    return kept(found)

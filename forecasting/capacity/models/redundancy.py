@@ -87,7 +87,7 @@ class Redundancy:
     >>> pair.service_level(3, [2.0]).round(6)
     array([0.999702])
     >>> pair.required(None, [2.0, 4.0])
-    array([3., 6.])
+    array([3., 5.])
     """
 
     per_unit: float
