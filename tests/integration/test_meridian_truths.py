@@ -57,7 +57,14 @@ class Found:
     gaps: tuple[CatalogueFinding, ...]
     """What the audit of the catalogue finds, hints left out."""
 
+    trend: dict[str, Requirement]
+    """Every resource without the drivers of the register: what growth alone would do."""
+
     def need(self, resource: str) -> Requirement:
+        return self.trend[resource]
+
+    def planned(self, resource: str) -> Requirement:
+        """Return a resource with the drivers that are planned for: what the plan prints."""
         return next(r for r in self.plan.requirements if r.resource == resource)
 
     def risks(self, service: str, agreement: str | None, *periods: str) -> pd.DataFrame:
@@ -76,8 +83,12 @@ class Found:
 def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
     """Generate, ingest, compute: what a person does, with half the paths and three origins for the time's sake."""
     from forecasting import Settings, Workspace, create
+    from forecasting.adapters.executors import JoblibLoky
     from forecasting.capacity.growth import growth_forecast
     from forecasting.terms.forecast import Forecast
+    from forecasting.workflows.capacity import load_effects, requirements
+    from forecasting.workflows.demand import forecast_demand
+    from forecasting.workspace.workspace import no_timer
 
     data, folder = tmp_path_factory.mktemp("meridian") / "data", tmp_path_factory.mktemp("workspace") / "w"
     subprocess.run([sys.executable, str(EXAMPLE / "generate.py"), "--out", str(data), "--seed", "7"], check=True)
@@ -94,6 +105,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
         service="dwh-batch", metric=minutes.metric, start=prepared.as_of, step=timedelta(days=1), zone="Europe/Berlin",
         model="none", paths=np.zeros((1000, 7)), cut_off=prepared.as_of, seed=space.settings.seed,
     )  # fmt: skip
+    plain = forecast_demand(prepared, executor=JoblibLoky(2), timer=no_timer)
+    effects, _ = load_effects(prepared)
+    needs, excuses = requirements(prepared, plain, effects)
+    assert excuses == ()
     nights = growth_forecast(start, minutes, as_of=prepared.as_of, horizon=540)
     assert isinstance(nights, Forecast)
     return Found(
@@ -102,6 +117,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
         past={o.agreement.id: o.attainments for s in past.services for o in s.objectives if o.agreement is not None},
         history=prepared.history,
         nights=nights,
+        trend={need.resource: need for need in needs},
         gaps=tuple(one for one in space.audit(AS_OF) if one.severity == "gap"),
     )
 
@@ -137,6 +153,33 @@ def growth(found: Found, resource: str, *, factor: bool) -> float:
     use = [value for _, value in found.need(resource).daily_use_p50]
     first, last = use[180], use[180 + 335]
     return (last / first) ** (MONTH / 335) - 1 if factor else (last - first) / 335 * MONTH
+
+
+def with_law(found: Found) -> date:
+    """First day on which the median use of storage is at the limit, retention law included."""
+    need = found.planned("storage-tb")
+    return next(day for day, use in need.daily_use_p50 if use >= float(need.usable_units))
+
+
+def with_law_order(found: Found) -> date:
+    day = found.planned("storage-tb").order_by
+    assert day is not None
+    return day
+
+
+def sessions_acquired(found: Found) -> float:
+    """Median busy-day sessions on the day of the acquisition."""
+    return 90 * next(u for day, u in found.planned("vdi-hosts").daily_use_p50 if day == date(2027, 2, 1))
+
+
+def given_back(found: Found) -> Any:
+    (one,) = [p for p in found.plan.proposals if p.recommendation.kind == "reclaim_capacity"]
+    assert one.resource == "search-nodes", "nothing is to be found too much of but search nodes"
+    return one.recommendation
+
+
+def campaign_rps(found: Found) -> float:
+    return 55 * found.planned("web-shop-pods").use_p50
 
 
 def p95_night(found: Found) -> date:
@@ -303,6 +346,18 @@ CHECKS: dict[str, Check] = {
     "T4 reaches_85_percent": lambda f: reached(f, "storage-tb", "p50"),
     "T4 order_by": lambda f: order_by(f, "storage-tb"),
     **passage("T4", "passes_limit", "storage-tb"),
+    "T4 months_to_85_percent_with_d7": lambda f: months(with_law(f)),
+    "T4 order_by_with_d7": with_law_order,
+    "T5 removable_nodes": lambda f: -float(given_back(f).units),
+    "T5 saving_per_year": lambda f: -12 * given_back(f).opex_per_month,
+    "T6 sessions_with_d2": sessions_acquired,
+    "T6 use_of_n_plus_1_with_d2": lambda f: sessions_acquired(f) / 1170,
+    "campaign peak_rps": campaign_rps,
+    "campaign pods": lambda f: f.planned("web-shop-pods").required_p50,
+    "campaign pods_added": lambda f: f.planned("web-shop-pods").required_p50 - 64,
+    "campaign cost_per_month": lambda f: 118 * (f.planned("web-shop-pods").required_p50 - 64),
+    "campaign share_of_workload_limit": lambda f: campaign_rps(f) / 3000,
+    "campaign payments_tps": lambda f: f.planned("psp-licence-tier").use_p50,
     "T5 utilisation_at_peak": lambda f: f.need("search-nodes").use_now / 12,
     "T5 utilisation_p95_of_daily_peaks_seed_7": lambda f: f.need("search-nodes").use_now / 12,
     "T5 months_at_99.95_of_last_24_seed_7": lambda f: sum(v >= 0.9995 for v in search_months(f)),
