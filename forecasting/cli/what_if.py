@@ -45,15 +45,20 @@ def what_if(
     ] = None,
     multiply: Annotated[
         list[str] | None,
-        typer.Option("--multiply", help="Demand times a factor: SERVICE[/METRIC]=2@2027-03-01[..2027-03-07]."),
+        typer.Option(
+            "--multiply",
+            help="Demand times a factor: SERVICE=2@2027-03-01..2027-03-07, or SERVICE/METRIC=2@2027-03-01.",
+        ),
     ] = None,
     add: Annotated[
         list[str] | None,
-        typer.Option("--add", help="Demand or use plus an amount: SERVICE/METRIC=90@2027-01-01[..END]."),
+        typer.Option("--add", help="Demand or use plus an amount: SERVICE/METRIC=90@2027-01-01."),
     ] = None,
     lose: Annotated[
         list[str] | None,
-        typer.Option("--lose", help="Units that are lost, all or a share: RESOURCE[=0.5]@2027-03-01[..END]."),
+        typer.Option(
+            "--lose", help="Units that are lost: RESOURCE@2027-03-01 all of them, RESOURCE=0.5@2027-03-01 half."
+        ),
     ] = None,
     price: Annotated[
         list[str] | None, typer.Option("--price", help="Price of a resource times a factor: RESOURCE=1.6@2027-04-01.")
