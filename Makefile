@@ -7,7 +7,7 @@ JOBS   ?= 2
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-.PHONY: demo demo-meridian test test-nightly check bench bench-forecasts bench-m4 bench-breach bench-breach-cost bench-cost docs clean help
+.PHONY: demo demo-meridian test test-nightly check bench bench-forecasts bench-m4 bench-breach bench-breach-cost bench-cost bench-portfolio docs clean help
 
 help:            ## list the targets
 	@grep -hE '^[a-z0-9-]+: *.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -76,6 +76,9 @@ BENCH_COST_SHORT := --series 1000 --lengths 1000 --horizon 48 --out build/bench-
 BENCH_COST ?=
 bench-cost: $(VENV)/.dev  ## cost of forecasts by number of series and length (long; BENCH_COST: its arguments)
 	$(BIN)/python benchmarks/forecast_cost.py $(BENCH_COST)
+
+bench-portfolio: $(VENV)/.dev  ## the choice of a portfolio at 1,000 services x 10 options x 12 periods
+	$(BIN)/python benchmarks/portfolio.py
 
 docs: $(VENV)/.dev  ## tables in docs that are derived from the code
 	$(BIN)/python docs/build.py
