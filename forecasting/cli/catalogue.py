@@ -95,6 +95,8 @@ _ONE = {
     "outside queries": "outside query",
     "planned events": "planned event",
     "hierarchies": "hierarchy",
+    "measures": "measure",
+    "horizon drivers": "horizon driver",
 }
 """What is counted, where there is one of it."""
 
@@ -121,6 +123,8 @@ def _counts(catalogue: Catalogue) -> dict[str, int]:
         "outside queries": len(catalogue.queries),
         "planned events": len(catalogue.events),
         "hierarchies": len(catalogue.hierarchies),
+        "measures": len(catalogue.measures),
+        "horizon drivers": len(catalogue.horizon_drivers),
     }
 
 
