@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecasting.capacity.growth import growth_forecast
-from forecasting.capacity.headroom import forecast_days
+from forecasting.capacity.headroom import RECENT_DAYS, forecast_days
 from forecasting.capacity.models.response_curve import ResponseCurve, fit_response_curve
 from forecasting.capacity.requirement import assess
 from forecasting.capacity.supply import ComingSupply
 from forecasting.history.calendar import local_starts, slice_starts
 from forecasting.scenarios.apply import apply_effects
 from forecasting.scenarios.supply import as_expected, supply
-from forecasting.terms.capacity import Requirement
+from forecasting.terms.capacity import DriverCapacity, Requirement
 from forecasting.terms.catalogue import GrowingStockModel, Resource, ResponseCurveModel
 from forecasting.terms.errors import Excuse
 from forecasting.terms.forecast import Forecast
@@ -208,8 +208,38 @@ def requirements(
         if isinstance(answer, Excuse):
             excuses.append((resource.name, answer))
         else:
-            found.append(answer)
+            found.append(replace(answer, driver_capacity=driver_capacity(answer, resource, prepared)))
     return tuple(found), tuple(excuses)
+
+
+def driver_capacity(need: Requirement, resource: Resource, prepared: Prepared) -> tuple[DriverCapacity, ...]:
+    """Return how much more of each business driver the resource carries, were its use to grow with it.
+
+    The driver's own figure is the 95 % quantile of its days in the last eight weeks, as that of the use.
+    """
+    if isinstance(resource.model, GrowingStockModel) or not np.isfinite(need.supported_growth):
+        return ()
+    found = []
+    for service in dict.fromkeys((resource.metric_service, *resource.services)):
+        driver = prepared.catalogue.drivers.get(service)
+        series = prepared.daily.get((service, driver.metric)) if driver else None
+        if driver is None or series is None:
+            continue
+        recent = series.values[-RECENT_DAYS:]
+        recent = recent[np.isfinite(recent)]
+        if len(recent) == 0:
+            continue
+        now = float(np.quantile(recent, 0.95))
+        found.append(
+            DriverCapacity(
+                driver=driver.name,
+                unit=driver.metric,
+                now=now,
+                residual=now * (need.supported_growth - 1.0),
+                supported_growth=need.supported_growth,
+            )
+        )
+    return tuple(found)
 
 
 def assess_resource(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import AS_OF, digest, run
+from conftest import AS_OF, digest, quick, run
 
 pytestmark = pytest.mark.usefixtures("quick_models")
 QUICK = ("--paths", "200", "--jobs", "1", "--as-of", AS_OF, "--seed", "3")
@@ -38,3 +38,15 @@ def test_a_negative_budget_is_refused(workspace: Path) -> None:
     answer = run("portfolio", "-w", workspace, "--budget", "-5", *QUICK)
     assert answer.code == 2
     assert "0 or more" in " ".join(answer.err.split())
+
+
+def test_a_resource_says_how_much_more_of_its_business_driver_it_carries(workspace: Path) -> None:
+    plan = quick(workspace).compute(AS_OF, depth="proposals")
+    need = next(r for r in plan.requirements if r.resource == "lga-departure-capacity")
+    own = next(d for d in need.driver_capacity if d.driver == "lga-departures")
+    # A resource that carries in proportion: what is left of it is what is left of the driver.
+    assert own.residual / own.now == pytest.approx(need.headroom_now / need.use_now, rel=1e-9)
+    assert 200 < own.now < 400  # departures on a busy day at LaGuardia
+    assert need.decide_by is None or need.order_by is None or need.decide_by <= need.order_by
+    assert [t.preset for t in need.time_remaining] == ["conservative", "expected", "aggressive"]
+    assert need.swings
