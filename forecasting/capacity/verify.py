@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecasting.capacity.base import positive, quantities
+from forecasting.capacity.base import quantities
 from forecasting.capacity.growth import TREND_DAYS, linear_trend
+from forecasting.capacity.simulate import simulate_queue
 from forecasting.terms.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ def simulate_answered(
     load: float, servers: int, *, within: float, seed: int, replications: int = 200, calls: int = 500
 ) -> tuple[float, float]:
     """Return the share answered in time in a simulated M/M/c queue, and its standard error.
-
-    First come, first served, by the recursion of Kiefer and Wolfowitz on the servers' remaining work, many independent
-    queues at once. Each starts empty and runs in for several relaxation times before its calls count, so that the
-    standard error over replications is honest.
 
     Parameters
     ----------
@@ -42,10 +39,6 @@ def simulate_answered(
     InputError
         For a load at which the queue never settles.
 
-    References
-    ----------
-    J. Kiefer and J. Wolfowitz (1955). On the theory of queues with many servers. Trans. AMS 78.
-
     Examples
     --------
     >>> share, error = simulate_answered(8.0, 10, within=0.1, seed=1)
@@ -56,21 +49,8 @@ def simulate_answered(
         raise InputError(
             argument="load", came=load, allowed=f"above 0 and below the {servers} servers", try_instead="more servers"
         )
-    wait = positive("within", within) if within else 0.0
-    rng = np.random.default_rng((seed, 0xDE5))
-    # Relaxation time of M/M/c in handling times is about 1 / (sqrt(c) - sqrt(a))^2; a is the arrivals in one of them.
-    run_in = int(min(6 * load / (np.sqrt(servers) - np.sqrt(load)) ** 2 + 10 * servers, 20_000))
-    work = np.zeros((replications, servers))
-    answered = np.zeros(replications)
-    for call in range(run_in + calls):
-        if call >= run_in:
-            answered += work[:, 0] <= wait
-        work[:, 0] += rng.standard_exponential(replications)
-        work -= rng.standard_exponential((replications, 1)) / load
-        np.maximum(work, 0.0, out=work)
-        work.sort(axis=1)
-    shares = answered / calls
-    return float(shares.mean()), float(shares.std(ddof=1) / np.sqrt(replications))
+    found = simulate_queue(load, servers, within=within, seed=seed, replications=replications, calls=calls)
+    return found.answered_in_time, found.answered_error
 
 
 def check_queue(*, calls: float, load: float, servers: int, within: float, closed_form: float, seed: int) -> str:
